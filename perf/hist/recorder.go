@@ -25,6 +25,7 @@ type Recorder struct {
 	total      *hdrhistogram.Histogram
 	series     series
 	min, max   int64 // exact, ns
+	last       int64 // latest answer, ns since start
 	unfinished int64
 	clamped    int64
 }
@@ -43,6 +44,7 @@ func newTotal() *hdrhistogram.Histogram {
 func (r *Recorder) Record(intended, done int64) {
 	ns := r.count(done - intended)
 	r.series.record(done-r.start, ns)
+	r.last = max(r.last, done-r.start)
 }
 
 // Abandon takes one request that had no answer when the run ended at now: its latency is at least now - intended, and
@@ -82,6 +84,7 @@ func (r *Recorder) Merge(other *Recorder) error {
 		r.min = other.min
 	}
 	r.min, r.max = min(r.min, other.min), max(r.max, other.max)
+	r.last = max(r.last, other.last)
 	r.total.Merge(other.total)
 	r.unfinished += other.unfinished
 	r.clamped += other.clamped

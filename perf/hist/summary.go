@@ -25,6 +25,7 @@ type Summary struct {
 	Count      int64         `json:"count"`      // latencies, unfinished ones included
 	Unfinished int64         `json:"unfinished"` // of these, had no answer at the end: their latency is a lower bound
 	Clamped    int64         `json:"clamped"`    // of these, exceeded Highest and are counted as that
+	Elapsed    time.Duration `json:"elapsed_ns"` // from the start to the last answer
 	Min        time.Duration `json:"min_ns"`
 	Mean       time.Duration `json:"mean_ns"`
 	Max        time.Duration `json:"max_ns"`
@@ -48,7 +49,7 @@ func (r *Recorder) Summary() Summary {
 	s := Summary{
 		Count: r.Count(), Unfinished: r.unfinished, Clamped: r.clamped,
 		Min: time.Duration(r.min), Max: time.Duration(r.max), Mean: time.Duration(r.total.Mean()),
-		Interval: time.Duration(r.series.width),
+		Interval: time.Duration(r.series.width), Elapsed: time.Duration(r.last),
 	}
 	if s.Count == 0 {
 		return s
@@ -69,6 +70,14 @@ func (r *Recorder) Summary() Summary {
 		})
 	}
 	return s
+}
+
+// Rate is answers per second over the whole run, 0 if it took no time.
+func (s *Summary) Rate() float64 {
+	if s.Elapsed <= 0 {
+		return 0
+	}
+	return float64(s.Count-s.Unfinished) / s.Elapsed.Seconds()
 }
 
 // Quantile finds a quantile of a Summary among its Marks; false if the count does not support it.
