@@ -1,0 +1,261 @@
+package h1
+
+import (
+	"math"
+
+	"holdfast/codec/field"
+)
+
+// Framing says how the end of a body is found, RFC 9112 §6.3.
+type Framing uint8
+
+const (
+	None       Framing = iota // no body
+	Length                    // a Content-Length
+	Chunked                   // the chunked transfer coding
+	UntilClose                // a response that ends with its connection
+)
+
+// span is a part of the message, as offsets.
+type span struct{ at, end uint32 }
+
+func (s span) of(b []byte) []byte { return b[s.at:s.end] }
+
+// What a head has said so far.
+const (
+	sawHost uint16 = 1 << iota
+	sawLength
+	sawCoding
+	sawExpect
+	sawUpgrade
+	optionClose
+	optionKeepAlive
+	optionUpgrade
+)
+
+// head is the progress and the findings that requests and responses share.
+type head struct {
+	line    line
+	spans   []span // name and value of each field, by turns
+	length  int64
+	saw     uint16
+	minor   uint8
+	framing Framing
+}
+
+func (h *head) reset() {
+	*h = head{spans: h.spans[:0]}
+}
+
+// versionLen is the length of every HTTP version.
+const versionLen = len("HTTP/1.1")
+
+// version reads an HTTP version that begins at at, RFC 9112 §2.3, and returns
+// where it ends or the bytes run out; the few bytes are read anew each time.
+// Only 1.0 and 1.1 are spoken: any other well-formed version answers 505.
+func (h *head) version(b []byte, at int) (end int, err error) {
+	const pattern = "HTTP/0.0" // 0 stands for any digit
+	b = b[at:min(len(b), at+versionLen)]
+	if string(b) == "HTTP/1.1" {
+		h.minor = 1
+		return at + versionLen, nil
+	}
+	for i, c := range b {
+		if c != pattern[i] && (pattern[i] != '0' || c < '0' || c > '9') {
+			return 0, byteError(c, errVersion)
+		}
+	}
+	if len(b) == versionLen {
+		if b[5] != '1' || b[7] > '1' {
+			return 0, errVersion505
+		}
+		h.minor = b[7] - '0'
+	}
+	return at + len(b), nil
+}
+
+// kind sorts out the few fields that the parser itself understands.
+type kind uint8
+
+const (
+	kindOther kind = iota
+	kindHost
+	kindExpect
+	kindUpgrade
+	kindConnection
+	kindLength
+	kindCoding
+)
+
+// kindOf knows a field by its name's length before it looks at a letter.
+func kindOf(name []byte) kind {
+	switch len(name) {
+	case 4:
+		return ifNamed(name, "host", kindHost)
+	case 6:
+		return ifNamed(name, "expect", kindExpect)
+	case 7:
+		return ifNamed(name, "upgrade", kindUpgrade)
+	case 10:
+		return ifNamed(name, "connection", kindConnection)
+	case 14:
+		return ifNamed(name, "content-length", kindLength)
+	case 17:
+		return ifNamed(name, "transfer-encoding", kindCoding)
+	}
+	return kindOther
+}
+
+func ifNamed(name []byte, lower string, k kind) kind {
+	if field.EqualFold(name, lower) {
+		return k
+	}
+	return kindOther
+}
+
+// next reads one field line within the limits. It reports the kind and value of
+// the field, and lineEnd when the head is complete.
+func (h *head) next(b []byte, lim *Limits) (ev lineEvent, k kind, value []byte, err error) {
+	window := b[:min(len(b), max(lim.HeadBytes, 0))]
+	ev, err = h.line.scan(window)
+	if err != nil || ev == lineEnd {
+		return ev, kindOther, nil, err
+	}
+	if ev == lineMore {
+		if len(window) >= lim.HeadBytes {
+			err = errHeadBytes
+		}
+		return ev, kindOther, nil, err
+	}
+	if len(h.spans) >= 2*lim.Fields {
+		return ev, kindOther, nil, errFieldCount
+	}
+	l := &h.line
+	h.spans = append(h.spans,
+		span{uint32(l.nameAt), uint32(l.nameEnd)}, span{uint32(l.valueAt), uint32(l.valueEnd)})
+	return ev, kindOf(b[l.nameAt:l.nameEnd]), b[l.valueAt:l.valueEnd], nil
+}
+
+// appendFields makes the views of all fields, now that b stays where it is.
+func (h *head) appendFields(dst []field.Field, b []byte) []field.Field {
+	for i := 0; i+1 < len(h.spans); i += 2 {
+		dst = append(dst, field.Field{Name: h.spans[i].of(b), Value: h.spans[i+1].of(b)})
+	}
+	return dst
+}
+
+// frame notes a field that decides where the message and the connection end.
+func (h *head) frame(k kind, value []byte, lim *Limits) error {
+	switch k {
+	case kindConnection:
+		h.connection(value)
+	case kindLength:
+		return h.contentLength(value, lim)
+	case kindCoding:
+		return h.transferEncoding(value)
+	case kindUpgrade:
+		h.saw |= sawUpgrade
+	case kindOther, kindHost, kindExpect:
+	}
+	return nil
+}
+
+// connection notes the options of RFC 9110 §7.6.1 that this layer acts on.
+func (h *head) connection(value []byte) {
+	l := field.List(value)
+	for item, ok := l.Next(); ok; item, ok = l.Next() {
+		switch {
+		case field.EqualFold(item, "close"):
+			h.saw |= optionClose
+		case field.EqualFold(item, "keep-alive"):
+			h.saw |= optionKeepAlive
+		case field.EqualFold(item, "upgrade"):
+			h.saw |= optionUpgrade
+		}
+	}
+}
+
+// keepAlive applies RFC 9112 §9.3: close wins, and 1.0 has to ask.
+func (h *head) keepAlive() bool {
+	return h.saw&optionClose == 0 && (h.minor >= 1 || h.saw&optionKeepAlive != 0)
+}
+
+// upgrade needs the field, its connection option, and HTTP/1.1, RFC 9110 §7.8.
+func (h *head) upgrade() bool {
+	return h.minor >= 1 && h.saw&(sawUpgrade|optionUpgrade) == sawUpgrade|optionUpgrade
+}
+
+// contentLength takes one plain decimal number, once. RFC 9112 §6.3 would let
+// "5, 5" or two equal lines pass as 5; no honest client sends them.
+func (h *head) contentLength(value []byte, lim *Limits) error {
+	if h.saw&sawCoding != 0 {
+		return errLengthCoding
+	}
+	if h.saw&sawLength != 0 {
+		return errLengthTwice
+	}
+	if len(value) == 0 {
+		return errLength
+	}
+	var n int64
+	for _, c := range value {
+		d := int64(c) - '0'
+		if d < 0 || d > 9 {
+			return errLength
+		}
+		if n > (math.MaxInt64-d)/10 {
+			return errLengthHuge
+		}
+		n = n*10 + d
+	}
+	if lim.Body > 0 && n > lim.Body {
+		return errBodyTooLong
+	}
+	h.saw |= sawLength
+	h.framing, h.length = Length, n
+	return nil
+}
+
+// transferEncoding takes exactly one "chunked" in the whole head. A coding that
+// is not known answers 501 (RFC 9112 §6.1); a known one that is malformed, or
+// applied twice, answers 400.
+func (h *head) transferEncoding(value []byte) error {
+	if h.minor == 0 {
+		return errCodingVersion
+	}
+	if h.saw&sawLength != 0 {
+		return errLengthCoding
+	}
+	for {
+		item, rest, more := cutComma(value)
+		if !field.IsToken(item) {
+			return errCoding
+		}
+		chunked := field.EqualFold(item, "chunked")
+		switch after := h.saw&sawCoding != 0; {
+		case after && chunked:
+			return errCodingTwice
+		case after:
+			return errCodingLast
+		case !chunked:
+			return errCodingUnknown
+		}
+		h.saw |= sawCoding
+		h.framing = Chunked
+		if !more {
+			return nil
+		}
+		value = rest
+	}
+}
+
+// cutComma splits a list at its first comma and keeps empty elements: in
+// Transfer-Encoding an empty one is not overlooked.
+func cutComma(b []byte) (item, rest []byte, more bool) {
+	for i, c := range b {
+		if c == ',' {
+			return field.TrimOWS(b[:i]), b[i+1:], true
+		}
+	}
+	return field.TrimOWS(b), nil, false
+}
