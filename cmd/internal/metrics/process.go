@@ -19,9 +19,9 @@ var pauseBounds = []float64{1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 
 // WriteProcess writes what the kernel and the Go runtime know about this process.
 func WriteProcess(w *Writer) {
 	w.One("process_start_time_seconds", Gauge, "When the process started, in seconds since 1970.", float64(started.UnixMilli())/1000)
-	w.One("process_resident_memory_bytes", Gauge, "Memory in RAM, shared pages included.", float64(residentBytes()))
-	w.One("process_cpu_seconds_total", Counter, "CPU time used, user and system.", cpuSeconds())
-	w.One("process_open_fds", Gauge, "Open file descriptors.", float64(openFiles()))
+	w.One(ProcessRSS, Gauge, "Memory in RAM, shared pages included.", float64(residentBytes()))
+	w.One(ProcessCPUSeconds, Counter, "CPU time used, user and system.", cpuSeconds())
+	w.One(ProcessFiles, Gauge, "Open file descriptors.", float64(openFiles()))
 	w.One("process_max_fds", Gauge, "Limit of open file descriptors.", float64(maxFiles()))
 	writeRuntime(w)
 }
