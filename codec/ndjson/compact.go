@@ -135,27 +135,33 @@ func scalar(b []byte, next expect, levels *nest) (size int, then expect) {
 func stringLen(b []byte) int {
 	for i := 1; i < len(b); i++ {
 		switch c := b[i]; {
+		case !special[c]:
 		case c == '"':
 			return i + 1
 		case c < ' ':
 			return 0
 		case c == '\\':
-			i++
-			if i == len(b) {
+			size := escapeLen(b[i:])
+			if size == 0 {
 				return 0
 			}
-			switch b[i] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			case 'u':
-				for range 4 {
-					i++
-					if i == len(b) || !isHex(b[i]) {
-						return 0
-					}
-				}
-			default:
-				return 0
-			}
+			i += size - 1
+		}
+	}
+	return 0
+}
+
+// escapeLen is the length of the escape that b, from its backslash, begins with, or 0.
+func escapeLen(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) >= 6 && isHex(b[2]) && isHex(b[3]) && isHex(b[4]) && isHex(b[5]) {
+			return 6
 		}
 	}
 	return 0
@@ -206,7 +212,7 @@ func literalLen(b []byte) int {
 func appendToken(dst, token []byte) []byte {
 	from := 0
 	for i, c := range token {
-		if c != 0xc2 && c != 0xe2 {
+		if c < utf8.RuneSelf || !special[c] {
 			continue
 		}
 		if cp, size := separator(token[i:]); size > 0 {
