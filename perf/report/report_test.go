@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -18,7 +17,8 @@ import (
 	"holdfast/perf/hist"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+// update makes the test write the golden files anew: UPDATE=1 go test ./perf/report, then look at what changed.
+var update = os.Getenv("UPDATE") != ""
 
 // run makes up a run: rate answers per second with a log-normal latency around typical, and one stall of a second.
 func run(seed uint64, seconds, rate int64, typical time.Duration, stall bool) hist.Summary {
@@ -63,7 +63,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join("testdata", name)
-		if *update {
+		if update {
 			if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s differs; run with -update and look at what changed", file)
+			t.Errorf("%s differs; run with UPDATE=1 and look at what changed", file)
 		}
 	}
 	for name, r := range reports() {
