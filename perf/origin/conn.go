@@ -40,7 +40,7 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn, number int64) *conn {
 	c := &conn{srv: s, nc: nc, number: number, lim: h1.DefaultLimits, buf: make([]byte, readBytes)}
-	c.lim.Body = s.cfg.BodyBytes
+	c.lim.Body = int64(s.cfg.BodyBytes)
 	c.bound = c.lim.HeadBytes + readBytes
 	return c
 }

@@ -21,11 +21,12 @@ type Config struct {
 	MaxConns    int           // open connections, default 4,096: one more is closed at once, so memory is bounded
 	IdleTimeout time.Duration // wait for a request or its next bytes, default 60 s
 	SendTimeout time.Duration // wait for the peer to take bytes, default 30 s: a client that does not read holds nothing
-	BodyBytes   int64         // longest request body taken, default 1 GiB
+	BodyBytes   int           // longest request body taken, default 1 GiB
 	Message     int           // longest WebSocket message echoed, default 1 MiB
 }
 
-func (c Config) filled() Config {
+// Filled is the config with its defaults in place.
+func (c Config) Filled() Config {
 	if c.MaxConns <= 0 {
 		c.MaxConns = 4096
 	}
@@ -59,7 +60,7 @@ type Server struct {
 
 // New makes a server; Serve starts it.
 func New(cfg Config) *Server {
-	return &Server{cfg: cfg.filled(), open: make(map[net.Conn]struct{})}
+	return &Server{cfg: cfg.Filled(), open: make(map[net.Conn]struct{})}
 }
 
 // Serve answers on ln, which it owns, until ctx ends: then it cuts every connection, waits for their goroutines and
