@@ -64,10 +64,17 @@ var classes = [...]ErrorClass{
 // Classify says what a loop should do about an error of one of its system calls. What is not an errno is a mistake of
 // ours and stops the loop.
 func Classify(err error) ErrorClass {
-	errno, ok := err.(unix.Errno)
-	if !ok && !errors.As(err, &errno) {
-		return StopLoop
+	if errno, ok := err.(unix.Errno); ok {
+		return classOf(errno)
 	}
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return classOf(errno)
+	}
+	return StopLoop
+}
+
+func classOf(errno unix.Errno) ErrorClass {
 	if int(errno) >= len(classes) {
 		return CloseConn
 	}

@@ -80,7 +80,7 @@ func (w *Wheel) Set(slot uint32, at int64) {
 func (w *Wheel) tick(at int64) uint64 {
 	due := uint64(0)
 	if at > w.start {
-		due = (uint64(at-w.start) + 1<<w.shift - 1) >> w.shift
+		due = (uint64(at-w.start) + 1<<(w.shift&63) - 1) >> (w.shift & 63) // &63 spares the check for larger shifts
 	}
 	return min(max(due, w.now+1), w.cur+farthest)
 }
@@ -189,7 +189,8 @@ func (w *Wheel) turn() bool {
 	return true
 }
 
-// next is the bucket that comes up first, and when. The finest level goes first, so that what is due does not wait for
+// next is the bucket that comes up first, and when: never before cur, as a coarse bucket begins at a tick where time
+// stops until it is emptied. The finest level goes first, so that what is due does not wait for
 // what is filed anew in the same tick.
 func (w *Wheel) next() (at uint64, bucket uint32, ok bool) {
 	for level := range uint(levels) {
@@ -199,7 +200,7 @@ func (w *Wheel) next() (at uint64, bucket uint32, ok bool) {
 		}
 		c := w.cur >> (level * levelBits)
 		ahead := uint64(bits.TrailingZeros64(bits.RotateLeft64(full, -int(c&bucketMask))))
-		if t := max((c+ahead)<<(level*levelBits), w.cur); !ok || t < at {
+		if t := (c + ahead) << (level * levelBits); !ok || t < at {
 			at, bucket, ok = t, uint32(level*buckets+uint((c+ahead)&bucketMask)), true
 		}
 	}

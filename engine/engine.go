@@ -1,0 +1,163 @@
+// Package engine assembles the data plane: kernels, loops, sessions and gateways, one of each per core, over one key
+// table. It starts and stops them, gives them snapshots, and asks them for numbers; what they do is in the packages
+// below. It must never serve anything itself.
+//
+// Read config.go (what it is told), engine.go (how it starts), stop.go (how it ends), stats.go and inspect.go (what
+// it can be asked).
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/engine/epoll"
+	"holdfast/engine/exchange"
+	"holdfast/engine/gateway"
+	"holdfast/engine/http1"
+	"holdfast/engine/loop"
+	"holdfast/engine/record"
+	"holdfast/engine/route"
+	"holdfast/registry"
+)
+
+// Engine is a running data plane.
+type Engine struct {
+	cfg       Config
+	cluster   *gateway.Cluster
+	units     []*unit
+	conns     *atomic.Int64
+	addresses []netip.AddrPort
+	done      sync.WaitGroup
+	failed    chan error
+}
+
+// unit is what one core runs.
+type unit struct {
+	kernel   *epoll.Kernel
+	loop     *loop.Loop
+	gateway  *gateway.Gateway
+	sessions *http1.Sessions
+}
+
+// Start opens the listeners of cfg.Snapshot and runs the loops. An error says which address could not be had and why.
+func Start(cfg Config) (*Engine, error) {
+	cfg.fill()
+	e := &Engine{cfg: cfg, conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
+	e.cluster = gateway.NewCluster(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
+	e.cluster.Snapshot.Store(cfg.Snapshot)
+	boundary := "hf-" + rand.Text()
+	for i := range cfg.Loops {
+		u, err := e.newUnit(i, boundary)
+		if err != nil {
+			e.free()
+			return nil, err
+		}
+		e.units = append(e.units, u)
+	}
+	for i := range cfg.Snapshot.Listeners {
+		if err := e.listen(&cfg.Snapshot.Listeners[i]); err != nil {
+			e.free()
+			return nil, err
+		}
+	}
+	for _, u := range e.units {
+		e.done.Go(func() {
+			if err := u.loop.Run(); err != nil {
+				e.failed <- err
+			}
+		})
+	}
+	return e, nil
+}
+
+func (c *Config) fill() {
+	if c.Loops <= 0 {
+		c.Loops = runtime.NumCPU()
+	}
+	if c.MaxConns <= 0 {
+		c.MaxConns = 1 << 20
+	}
+	if c.SpareConns <= 0 {
+		c.SpareConns = 1024
+	}
+	if c.Node == "" {
+		c.Node = "local"
+	}
+	if c.Snapshot == nil {
+		c.Snapshot = BuiltIn(BuiltInConfig{Public: "127.0.0.1:8080", Publish: "127.0.0.1:8081"})
+	}
+}
+
+func (e *Engine) newUnit(id int, boundary string) (*unit, error) {
+	k, err := epoll.New()
+	if err != nil {
+		return nil, fmt.Errorf("loop %d cannot have an epoll: %w", id, err)
+	}
+	lc := e.cfg.Loop
+	lc.ID = id
+	lc.Conns = e.conns
+	lc.MaxConns = int64(e.cfg.MaxConns)
+	gc := e.cfg.Gateway
+	gc.Node = e.cfg.Node
+	u := &unit{kernel: k, loop: loop.New(k, lc)}
+	space := exchange.NewSpace(u.loop)
+	u.gateway = gateway.New(e.cluster, space, u.loop.Wake, gc)
+	u.sessions = http1.New(u.loop, u.gateway, e.cfg.HTTP1, boundary)
+	space.Speak(record.HTTP1, u.sessions)
+	u.loop.Speak(record.HTTP1, u.sessions)
+	u.loop.Host(u.gateway)
+	u.loop.SetPolicies(slowPolicies(e.cfg.Snapshot))
+	return u, nil
+}
+
+// listen opens one listener on every loop.
+func (e *Engine) listen(ln *route.Listener) error {
+	addr, err := netip.ParseAddrPort(ln.Address)
+	if err != nil {
+		return fmt.Errorf("the %s listener's address %q is not IP:PORT, such as 127.0.0.1:8080 or [::]:8080", ln.Name, ln.Address)
+	}
+	fds, actual, err := epoll.ListenGroup(addr, len(e.units), epoll.Options{Backlog: e.cfg.Backlog})
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("the %s listener cannot have %s: another process listens there; stop it or choose another port", ln.Name, addr)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("the %s listener may not have %s: ports below 1024 need CAP_NET_BIND_SERVICE", ln.Name, addr)
+	case err != nil:
+		return fmt.Errorf("the %s listener cannot have %s: %w", ln.Name, addr, err)
+	}
+	e.addresses = append(e.addresses, actual)
+	spare := 0
+	if ln.Publish {
+		spare = e.cfg.SpareConns
+	}
+	for i, fd := range fds {
+		if e.cfg.UserTimeout > 0 { // accepted sockets inherit it
+			if err := epoll.SetUserTimeout(fd, e.cfg.UserTimeout); err != nil {
+				return fmt.Errorf("the %s listener cannot set TCP_USER_TIMEOUT: %w", ln.Name, err)
+			}
+		}
+		if _, err := e.units[i].loop.Listen(fd, record.HTTP1, spare); err != nil {
+			return fmt.Errorf("the %s listener cannot be watched: %w", ln.Name, err)
+		}
+	}
+	return nil
+}
+
+// Addresses are where the snapshot's listeners listen, in its order, with the ports that 0 stood for.
+func (e *Engine) Addresses() []netip.AddrPort { return e.addresses }
+
+// Failed gives an error when a loop could not go on; the process should then end.
+func (e *Engine) Failed() <-chan error { return e.failed }
+
+func (e *Engine) free() {
+	for _, u := range e.units {
+		u.kernel.Free()
+	}
+}

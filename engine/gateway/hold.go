@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"holdfast/codec/field"
+	"holdfast/codec/key"
+	"holdfast/codec/sse"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+	"holdfast/engine/record"
+	"holdfast/engine/route"
+	"holdfast/registry"
+)
+
+// offers are what a client can ask for in Accept, and forms what each means, in the order of preference among equals.
+// A wildcard does not ask for a stream: such a client gets a poll, which every HTTP client understands.
+var (
+	offers = []string{"text/event-stream", "application/x-ndjson", "multipart/mixed",
+		"multipart/x-mixed-replace", "application/octet-stream"}
+	forms = []exchange.Form{exchange.SSE, exchange.NDJSON, exchange.Mixed, exchange.Replace, exchange.Raw}
+)
+
+// formOf chooses the wire form of a hold.
+func formOf(h *exchange.Head) exchange.Form {
+	if queryHas(h.Query, "mode=stream") {
+		return exchange.Raw
+	}
+	if i, exact := field.Negotiate(h.Fields, offers); exact {
+		return forms[i]
+	}
+	return exchange.Poll
+}
+
+// queryHas reports whether one of the query's parts is exactly this.
+func queryHas(query []byte, part string) bool {
+	for len(query) > 0 {
+		var one []byte
+		one, query, _ = bytes.Cut(query, []byte("&"))
+		if string(one) == part {
+			return true
+		}
+	}
+	return false
+}
+
+// beginHold parks a request under its keys.
+func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.Snapshot, rt *route.Route, rest []byte) {
+	switch string(h.Method) {
+	case "GET":
+	case "HEAD":
+		g.answer(x, 200, "", nil)
+		return
+	case "OPTIONS":
+		g.allow(x, 204, "GET, HEAD, OPTIONS")
+		return
+	default:
+		g.allow(x, 405, "GET, HEAD, OPTIONS")
+		return
+	}
+	if h.HasBody {
+		g.fail(x, 413, "a request that waits for messages has no body")
+		return
+	}
+	policy := snap.Policy(rt)
+	r := g.space.At(x.Slot)
+	generated := len(rest) == 0
+	var err error
+	if generated {
+		g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
+		err = g.members.Join(g.cluster.Table, g.scratch.key, x.Slot)
+	} else {
+		err = g.joinAll(x.Slot, key.NewList(rest, policy.MaxKeys))
+	}
+	if err != nil {
+		g.leaveAll(x.Slot, r)
+		g.refuseHold(x, err)
+		return
+	}
+	r.Policy = rt.Policy
+	g.park(x, formOf(h), policy, generated)
+}
+
+// joinAll puts a slot's exchange under each key once: the first in its own record, the others in chained ones.
+func (g *Gateway) joinAll(slot uint32, list key.List) error {
+	at := slot
+	for {
+		name, ok, err := list.Next(g.scratch.key[:0])
+		g.scratch.key = name
+		if err != nil || !ok {
+			return err
+		}
+		if g.holds(slot, name) {
+			continue
+		}
+		if g.space.Member(slot).Name != 0 {
+			next, ok := g.space.Chain(slot)
+			if !ok {
+				return registry.ErrFull
+			}
+			g.space.At(at).Chain = next
+			at = next
+		}
+		if err := g.members.Join(g.cluster.Table, name, at); err != nil {
+			return err
+		}
+	}
+}
+
+// holds reports whether the exchange is under this key already.
+func (g *Gateway) holds(slot uint32, name []byte) bool {
+	for at := slot; at != 0; at = g.space.At(at).Chain {
+		if n := g.space.Member(at).Name; n != 0 {
+			g.scratch.out = g.cluster.Table.AppendName(g.scratch.out[:0], n)
+			if bytes.Equal(g.scratch.out, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (g *Gateway) refuseHold(x exchange.Exchange, err error) {
+	var bad *key.Error
+	switch {
+	case errors.As(err, &bad):
+		g.fail(x, bad.Status, bad.Reason)
+	default:
+		g.unavailable(x, "this node's key table is full; try another node")
+	}
+}
+
+// park sends the stream's head and waits. A generated key is told in a field and, in framed forms, as the first event.
+func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Policy, generated bool) {
+	fields := append(g.jobs.fields[:0], field.Field{Name: []byte("Cache-Control"), Value: []byte("no-store")})
+	if generated {
+		fields = append(fields, field.Field{Name: []byte("Push-Key"), Value: g.scratch.key})
+	}
+	if f == exchange.SSE {
+		fields = append(fields, field.Field{Name: []byte("X-Accel-Buffering"), Value: []byte("no")}) // nginx in front
+	}
+	g.jobs.fields = fields
+	after := policy.PollTimeout
+	if f != exchange.Poll {
+		after = dither(policy.Heartbeat)
+	}
+	g.scratch.response = exchange.Response{Status: 200, Fields: fields}
+	x.Hold(f, &g.scratch.response, after)
+	g.Stats.Holds[f]++
+	g.Stats.Held++
+	if f == exchange.Poll {
+		return
+	}
+	if f == exchange.SSE && policy.RetryHint > 0 {
+		x.Write(sse.AppendRetry(g.scratch.out[:0], int(policy.RetryHint/time.Millisecond)))
+	}
+	if generated && f != exchange.Raw && f != exchange.Replace {
+		g.announce(x)
+	}
+}
+
+// announce sends a stream the key that was made for it.
+func (g *Gateway) announce(x exchange.Exchange) {
+	p := mem.NewPayload(len(g.scratch.key) + 32)
+	p.SetEvent([]byte("push-key"))
+	p.SetType([]byte("text/plain"))
+	p.Append(g.scratch.key)
+	x.Deliver(p, 0)
+	p.Release()
+}
+
+// dither spreads heartbeats of connections that came together: ±10 %.
+func dither(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d - d/10 + time.Duration(rand.Int64N(int64(d)/5+1))
+}
+
+// expire: a poll has waited long enough, or a stream has been silent for long.
+func (g *Gateway) expire(x exchange.Exchange, r *record.Record) {
+	switch exchange.Form(r.Form) {
+	case exchange.NoForm:
+	case exchange.Poll:
+		g.scratch.response = exchange.Response{Status: 204}
+		x.Respond(&g.scratch.response)
+	default:
+		policy := &g.cluster.Snapshot.Load().Policies[r.Policy]
+		x.Beat(dither(policy.Heartbeat))
+	}
+}
+
+// unhold takes an exchange that has ended out of the key table.
+func (g *Gateway) unhold(slot uint32, r *record.Record) {
+	g.Stats.Holds[r.Form]--
+	g.Stats.Held--
+	r.Form = uint8(exchange.NoForm)
+	g.leaveAll(slot, r)
+}
+
+// leaveAll gives up every key of an exchange, and the records chained for them.
+func (g *Gateway) leaveAll(slot uint32, r *record.Record) {
+	g.members.Leave(g.cluster.Table, slot)
+	for at := r.Chain; at != 0; {
+		next := g.space.At(at).Chain
+		g.members.Leave(g.cluster.Table, at)
+		g.space.Unchain(at)
+		at = next
+	}
+	r.Chain = 0
+}

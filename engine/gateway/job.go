@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"holdfast/codec/field"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+	"holdfast/engine/record"
+	"holdfast/registry"
+)
+
+// job is one push's deliveries on this loop. Its index is the ticket of every message that it stages, and it is over
+// when its walk is and every message has its fate.
+type job struct {
+	account
+	ref     opRef
+	payload *mem.Payload // a reference; nil ends the holds instead
+	staged  int
+	members registry.Walk
+	after   uint32 // all: the slot visited last
+	next    uint32 // the job that waits for this one, on the same key
+	name    registry.Name
+	key     []byte
+	all     bool // everybody, whatever their key
+	walking bool
+}
+
+// jobs are a loop's deliveries. Fan-outs take turns, so that a large group costs its neighbours a bounded part of each
+// tick; those to one key wait for each other, so that everybody sees the key's messages in one order.
+type jobs struct {
+	pool    []*job
+	free    []uint32
+	running []uint32                 // fan-outs with a walk to go on with, one per key
+	tails   map[registry.Name]uint32 // the last fan-out of each key that has one
+	walks   int                      // fan-outs running and waiting
+	fields  []field.Field
+}
+
+func (j *jobs) init() {
+	j.pool = append(j.pool, nil)
+	j.tails = make(map[registry.Name]uint32)
+}
+
+// newJob takes a reference to the payload.
+func (g *Gateway) newJob(ref opRef, payload *mem.Payload, a account) (uint32, *job) {
+	j := &g.jobs
+	var i uint32
+	if n := len(j.free); n > 0 {
+		i = j.free[n-1]
+		j.free = j.free[:n-1]
+	} else {
+		j.pool = append(j.pool, new(job))
+		i = uint32(len(j.pool) - 1)
+	}
+	if payload != nil {
+		payload.Retain()
+	}
+	b := j.pool[i]
+	*b = job{ref: ref, payload: payload, account: a, key: b.key[:0]}
+	return i, b
+}
+
+// deliverOne serves a key with a single holder, at once.
+func (g *Gateway) deliverOne(ref opRef, slot uint32, payload *mem.Payload) {
+	i, b := g.newJob(ref, payload, account{home: true})
+	b.walking = true
+	g.deliver(i, b, slot)
+	b.walking = false
+	g.endIfOver(i, b)
+}
+
+// startFan begins or queues the delivery to this loop's members of a key, or to every hold when the key is empty. A
+// queued one walks the members as they are when its turn comes: whoever joined since sees it, whoever left does not.
+func (g *Gateway) startFan(ref opRef, key []byte, payload *mem.Payload, a account) {
+	j := &g.jobs
+	all := len(key) == 0
+	var name registry.Name // broadcasts share the name 0
+	if !all {
+		first := g.members.First(g.cluster.Table, key, g.id)
+		if first == 0 {
+			g.tell(ref, &a)
+			return
+		}
+		name = g.space.Member(first).Name
+	}
+	if j.walks >= g.cfg.MaxJobs {
+		a.busy++
+		g.tell(ref, &a)
+		return
+	}
+	i, b := g.newJob(ref, payload, a)
+	b.walking = true
+	b.all = all
+	b.name = name
+	b.key = append(b.key[:0], key...)
+	j.walks++
+	last, queued := j.tails[name]
+	j.tails[name] = i
+	if queued {
+		j.pool[last].next = i
+		return
+	}
+	g.beginWalk(b)
+	j.running = append(j.running, i)
+}
+
+func (g *Gateway) beginWalk(b *job) {
+	if !b.all {
+		g.members.Start(&b.members, g.cluster.Table, b.key, g.id)
+	}
+}
+
+// runJobs goes on with the fan-outs, in turns, up to this tick's share.
+func (g *Gateway) runJobs() {
+	j := &g.jobs
+	budget := g.cfg.FanoutPerTick
+	for budget > 0 && len(j.running) > 0 {
+		share := max(budget/len(j.running), 1)
+		for at := 0; at < len(j.running) && budget > 0; {
+			i := j.running[at]
+			budget -= g.walk(i, min(share, budget))
+			if j.pool[i].walking {
+				at++
+				continue
+			}
+			if next := g.succeed(i); next != 0 {
+				j.running[at] = next
+			} else {
+				j.running = append(j.running[:at], j.running[at+1:]...)
+			}
+			g.endIfOver(i, j.pool[i])
+		}
+	}
+	if n := len(j.running); n > 1 { // another one is first in the next tick
+		first := j.running[0]
+		copy(j.running, j.running[1:])
+		j.running[n-1] = first
+	}
+}
+
+// succeed takes a fan-out whose walk is over out of its key's line and starts the one behind it.
+func (g *Gateway) succeed(i uint32) uint32 {
+	j := &g.jobs
+	b := j.pool[i]
+	j.walks--
+	if b.next == 0 {
+		delete(j.tails, b.name)
+		return 0
+	}
+	g.beginWalk(j.pool[b.next])
+	return b.next
+}
+
+// walk visits some holders and returns how many, at least one so that it ends.
+func (g *Gateway) walk(i uint32, most int) int {
+	b := g.jobs.pool[i]
+	if b.all {
+		return g.walkAll(i, b, most)
+	}
+	for n := range most {
+		slot := g.members.Next(&b.members)
+		if slot == 0 {
+			b.walking = false
+			return n + 1
+		}
+		g.deliver(i, b, slot)
+	}
+	return most
+}
+
+func (g *Gateway) walkAll(i uint32, b *job, most int) int {
+	n := 0
+	b.after = g.space.Each(b.after, most, func(slot uint32, r *record.Record) {
+		n++
+		if r.Form != uint8(exchange.NoForm) {
+			g.deliver(i, b, slot)
+		}
+	})
+	b.walking = b.after != 0
+	return max(n, 1)
+}
+
+// deliver gives one holder the message, or ends its hold.
+func (g *Gateway) deliver(i uint32, b *job, slot uint32) {
+	x := g.space.View(slot)
+	if b.payload == nil {
+		b.closed++
+		x.Goaway()
+		return
+	}
+	fate := x.Deliver(b.payload, i)
+	if fate == record.Staged {
+		b.staged++
+		return
+	}
+	b.fate[fate]++
+}
+
+// Settled tells the fate of a staged message.
+func (g *Gateway) Settled(ticket uint32, f record.Fate) {
+	if ticket == 0 {
+		return // nobody asked: the key event
+	}
+	b := g.jobs.pool[ticket]
+	b.staged--
+	b.fate[f]++
+	g.endIfOver(ticket, b)
+}
+
+// endIfOver reports a job that has nothing left to do.
+func (g *Gateway) endIfOver(i uint32, b *job) {
+	if b.walking || b.staged > 0 {
+		return
+	}
+	if b.payload != nil {
+		b.payload.Release()
+		b.payload = nil
+	}
+	g.jobs.free = append(g.jobs.free, i)
+	ref, a := b.ref, b.account
+	g.tell(ref, &a)
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"holdfast/engine/mem"
+)
+
+// lettersPerTick bounds the mail of one tick: each letter may cost a send, some 7 µs.
+const lettersPerTick = 256
+
+// The kinds of letter.
+const (
+	letterPush   uint8 = iota // to a key's home: deliver to everybody who holds it
+	letterFan                 // to a loop with members: deliver to yours
+	letterAll                 // to every loop: deliver to everybody
+	letterReport              // to the publisher's loop: what became of it here
+)
+
+// letter is what one loop's gateway writes to another's. Payload and key travel with it: whoever reads it owns that
+// reference and that buffer.
+type letter struct {
+	account // letterReport
+	ref     opRef
+	payload *mem.Payload
+	key     *mem.Buffer
+	kind    uint8
+}
+
+// mailbag is the mail taken from the box and not read yet.
+type mailbag struct {
+	letters []letter
+	read    int
+}
+
+// readMail reads a bounded part of the mail, and reports whether some is left.
+func (g *Gateway) readMail() (more bool) {
+	m := &g.mail
+	for range lettersPerTick {
+		if m.read == len(m.letters) {
+			m.letters, m.read = g.cluster.boxes[g.id].Take(), 0
+			if len(m.letters) == 0 {
+				return false
+			}
+		}
+		g.open(&m.letters[m.read])
+		m.read++
+	}
+	return m.read < len(m.letters) || g.cluster.boxes[g.id].Len() > 0
+}
+
+func (g *Gateway) open(m *letter) {
+	switch m.kind {
+	case letterPush:
+		g.atHome(m.ref, m.key.B, m.payload)
+	case letterFan:
+		g.startFan(m.ref, m.key.B, m.payload, account{})
+	case letterAll:
+		g.startFan(m.ref, nil, m.payload, account{})
+	case letterReport:
+		g.report(m.ref, &m.account)
+	}
+	m.discard()
+}
+
+// discard gives up what came with a letter that was read, or that could not be posted.
+func (m *letter) discard() {
+	if m.payload != nil {
+		m.payload.Release()
+	}
+	if m.key != nil {
+		m.key.Release()
+	}
+	*m = letter{}
+}
+
+// send posts work to another loop. It reports false when that loop's box is full.
+func (g *Gateway) send(to int, kind uint8, ref opRef, key []byte, payload *mem.Payload) bool {
+	m := letter{kind: kind, ref: ref, payload: payload}
+	if payload != nil {
+		payload.Retain()
+	}
+	if len(key) > 0 {
+		m.key = mem.Get(len(key))
+		m.key.B = append(m.key.B[:0], key...)
+	}
+	if g.cluster.boxes[to].Post(m) {
+		return true
+	}
+	g.Stats.BoxesFull++
+	m.discard()
+	return false
+}
+
+// tell reports to the publisher's loop, which may be this one. A report that finds even the reserve full is lost; the
+// publisher then hears "unknown", which is true.
+func (g *Gateway) tell(ref opRef, a *account) {
+	if int(ref.loop) == g.id {
+		g.report(ref, a)
+		return
+	}
+	if !g.cluster.boxes[ref.loop].PostReserved(letter{kind: letterReport, ref: ref, account: *a}) {
+		g.Stats.BoxesFull++
+	}
+}
+
+// dispatch sends one key's push on its way: to the key's home, which is this loop or gets a letter.
+func (g *Gateway) dispatch(ref opRef, key []byte, payload *mem.Payload) {
+	g.ops.all[ref.index].homes++
+	target, ok := g.cluster.Table.Lookup(key)
+	switch {
+	case !ok:
+		g.report(ref, &account{home: true})
+	case target.Home == g.id:
+		g.atHome(ref, key, payload)
+	case !g.send(target.Home, letterPush, ref, key, payload):
+		g.report(ref, &account{home: true, counts: counts{busy: 1}})
+	}
+}
+
+// dispatchAll sends a push to every hold of this process.
+func (g *Gateway) dispatchAll(ref opRef, payload *mem.Payload) {
+	g.ops.all[ref.index].homes++
+	g.loops = g.loops[:0]
+	for i := range g.cluster.boxes {
+		g.loops = append(g.loops, i)
+	}
+	g.spread(ref, letterAll, nil, payload)
+}
+
+// atHome delivers a push on its key's home loop, through which all pushes to the key go while anybody holds it: that
+// gives them one order. A key that has another home by now had nobody in between, and that is when this push took
+// place.
+func (g *Gateway) atHome(ref opRef, key []byte, payload *mem.Payload) {
+	target, ok := g.cluster.Table.Lookup(key)
+	switch {
+	case !ok || target.Home != g.id || target.One != 0 && !g.space.Live(target.One):
+		g.tell(ref, &account{home: true})
+	case target.One != 0:
+		g.deliverOne(ref, target.One.Slot(), payload)
+	default:
+		g.loops = g.cluster.Table.Loops(key, g.loops[:0])
+		g.spread(ref, letterFan, key, payload)
+	}
+}
+
+// spread writes to the other ones of g.loops and starts this one's own part.
+func (g *Gateway) spread(ref opRef, kind uint8, key []byte, payload *mem.Payload) {
+	a := account{home: true}
+	mine := false
+	for _, to := range g.loops {
+		switch {
+		case to == g.id:
+			mine = true
+		case g.send(to, kind, ref, key, payload):
+			a.announced++
+		default:
+			a.busy++
+		}
+	}
+	if mine {
+		g.startFan(ref, key, payload, a)
+		return
+	}
+	g.tell(ref, &a)
+}

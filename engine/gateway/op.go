@@ -1,0 +1,190 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"holdfast/engine/mem"
+	"holdfast/engine/record"
+)
+
+// counts is what became of one push: one number per fate, and what no fate can tell.
+type counts struct {
+	fate    [record.Fates]uint32
+	unknown uint32 // loops that did not report in time
+	busy    uint32 // loops that had no room for the push
+	closed  uint32 // connections ended by DELETE
+}
+
+func (c *counts) add(o *counts) {
+	for i := range c.fate {
+		c.fate[i] += o.fate[i]
+	}
+	c.unknown += o.unknown
+	c.busy += o.busy
+	c.closed += o.closed
+}
+
+func (c *counts) dropped() uint32 {
+	return c.fate[record.DroppedSlow] + c.fate[record.DroppedGone] + c.fate[record.DroppedForm]
+}
+
+// status is the verdict as an HTTP status. The order is the promise: what happened, best first.
+func (c *counts) status() int {
+	switch {
+	case c.fate[record.Delivered] > 0:
+		return 200
+	case c.fate[record.Pending] > 0:
+		return 202
+	case c.unknown > 0:
+		return 504 // retry with the same Push-Id
+	case c.busy > 0 || c.fate[record.DroppedSlow] > 0:
+		return 503
+	case c.fate[record.DroppedForm] > 0:
+		return 415
+	}
+	return 404
+}
+
+// account is one loop's report on a push.
+type account struct {
+	counts
+	announced int  // home: how many other loops will report
+	home      bool // this is the report of one of the push's keys' homes
+}
+
+// opRef names an op, from any loop, until the op is over.
+type opRef struct {
+	index uint32
+	gen   uint32
+	loop  uint8
+}
+
+// op is one push between its dispatch and its verdict. It lives on the publisher's loop.
+type op struct {
+	counts
+	task    uint32 // who asked
+	taskGen uint32
+	item    int   // its number in a stream or batch
+	born    int64 // ns, when its last byte had come
+	homes   int   // homes that have not reported
+	others  int   // further loops that homes have announced less those that have reported
+	id      []byte
+	gen     uint32
+	active  bool
+}
+
+// ops are a loop's pushes under way, reused.
+type ops struct {
+	all     []*op
+	free    []uint32
+	overdue []opRef // in the order of birth, so in that of deadlines
+	first   int
+	waiting int
+}
+
+func (o *ops) init() { o.all = append(o.all, nil) }
+
+// newOp begins a push for a task, or reports false when too many are under way.
+func (g *Gateway) newOp(task uint32, item int, born int64) (opRef, bool) {
+	o := &g.ops
+	if o.waiting >= g.cfg.MaxOps {
+		return opRef{}, false
+	}
+	var i uint32
+	if n := len(o.free); n > 0 {
+		i = o.free[n-1]
+		o.free = o.free[:n-1]
+	} else {
+		o.all = append(o.all, new(op))
+		i = uint32(len(o.all) - 1)
+	}
+	p := o.all[i]
+	*p = op{task: task, taskGen: g.tasks.all[task].gen, item: item, born: born, id: p.id[:0], gen: p.gen + 1, active: true}
+	o.waiting++
+	return opRef{index: i, gen: p.gen, loop: uint8(g.id)}, true
+}
+
+// op finds one of this loop's pushes; nil when it is over.
+func (g *Gateway) op(ref opRef) *op {
+	if p := g.ops.all[ref.index]; p.active && p.gen == ref.gen {
+		return p
+	}
+	return nil
+}
+
+// report adds what one loop did.
+func (g *Gateway) report(ref opRef, a *account) {
+	p := g.op(ref)
+	if p == nil {
+		g.Stats.LateReports++
+		return
+	}
+	p.add(&a.counts)
+	if a.home {
+		p.homes--
+		p.others += a.announced
+	} else {
+		p.others--
+	}
+	if p.homes == 0 && p.others == 0 {
+		g.conclude(ref, p)
+	}
+}
+
+// watch starts the clock of a push that waits for others. Most are over within the tick and never need it.
+func (g *Gateway) watch(ref opRef) {
+	if g.op(ref) != nil {
+		g.ops.overdue = append(g.ops.overdue, ref)
+	}
+}
+
+// expireOps gives up on loops that have not reported in time.
+func (g *Gateway) expireOps() {
+	o := &g.ops
+	for o.first < len(o.overdue) {
+		ref := o.overdue[o.first]
+		p := g.op(ref)
+		if p != nil {
+			if g.now-p.born < int64(g.cfg.VerdictTimeout) {
+				break
+			}
+			p.unknown += uint32(max(p.homes+max(p.others, 0), 1))
+			g.conclude(ref, p)
+		}
+		o.first++
+	}
+	if o.first == len(o.overdue) || o.first > 1024 {
+		rest := copy(o.overdue, o.overdue[o.first:])
+		o.overdue, o.first = o.overdue[:rest], 0
+	}
+}
+
+// conclude gives the verdict to whoever asked, if they are still there.
+func (g *Gateway) conclude(ref opRef, p *op) {
+	p.active = false
+	g.ops.waiting--
+	g.Stats.count(&p.counts, time.Duration(g.space.Now()-p.born))
+	if t := g.tasks.all[p.task]; t.gen == p.taskGen {
+		g.verdict(t, p)
+	}
+	g.ops.free = append(g.ops.free, ref.index)
+}
+
+// setID notes the id that the verdict will quote: the publisher's, or one of ours.
+func (g *Gateway) setID(p *op, payload *mem.Payload) {
+	if payload != nil && len(payload.ID) > 0 {
+		p.id = append(p.id[:0], payload.ID...)
+		return
+	}
+	p.id = g.appendID(p.id[:0])
+}
+
+// appendID makes an id that this process does not make twice.
+func (g *Gateway) appendID(b []byte) []byte {
+	g.Stats.IDs++
+	b = append(b, g.cluster.keys.prefix...)
+	b = strconv.AppendUint(b, uint64(g.id), 36)
+	b = append(b, '-')
+	return strconv.AppendUint(b, g.Stats.IDs, 36)
+}

@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"strconv"
+
+	"holdfast/codec/key"
+	"holdfast/codec/ndjson"
+	"holdfast/engine/exchange"
+	"holdfast/engine/route"
+)
+
+// presence answers whether anybody is there, from the shared table alone: no loop is asked.
+func (g *Gateway) presence(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
+	t := g.newTask(x, taskClose, policy)
+	if err := t.readKeys(h, policy, rest); err != nil {
+		g.refuse(x, err)
+		return
+	}
+	if len(t.ends) == 0 {
+		g.refuse(x, key.ErrEmpty)
+		return
+	}
+	count := 0
+	for i := range t.ends {
+		if target, ok := g.cluster.Table.Lookup(t.key(i)); ok {
+			count += target.Count
+		}
+	}
+	b := append(g.scratch.out[:0], `{"connections":`...)
+	b = strconv.AppendInt(b, int64(count), 10)
+	b = append(b, `,"nodes":[`...)
+	if count > 0 {
+		b, _ = ndjson.AppendString(b, []byte(g.cfg.Node))
+	}
+	b = append(b, "]}\n"...)
+	g.scratch.out = b
+	status := 200
+	if count == 0 {
+		status = 404
+	}
+	g.answer(x, status, jsonType, b)
+}
+
+// beginClose starts a DELETE: everybody who holds the keys is told to go away, and may come back.
+func (g *Gateway) beginClose(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
+	t := g.newTask(x, taskClose, policy)
+	if err := t.readKeys(h, policy, rest); err != nil {
+		g.refuse(x, err)
+		return
+	}
+	if len(t.ends) == 0 {
+		g.refuse(x, key.ErrEmpty)
+	}
+}

@@ -1,0 +1,301 @@
+package gateway
+
+import (
+	"errors"
+
+	"holdfast/codec/field"
+	"holdfast/codec/key"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+	"holdfast/engine/route"
+)
+
+// maxName is the longest Push-Id or Push-Event, bytes: they are repeated to every subscriber.
+const maxName = 256
+
+// beginPush starts whatever a publisher asks: a push, a question, or an end.
+func (g *Gateway) beginPush(x exchange.Exchange, h *exchange.Head, snap *route.Snapshot, rt *route.Route, rest []byte) {
+	policy := snap.Policy(rt)
+	switch string(h.Method) {
+	case "POST", "PUT":
+		g.beginPost(x, h, policy, rest)
+	case "GET", "HEAD":
+		g.presence(x, h, policy, rest)
+	case "DELETE":
+		g.beginClose(x, h, policy, rest)
+	case "OPTIONS":
+		g.allow(x, 204, pushMethods)
+	default:
+		g.allow(x, 405, pushMethods)
+	}
+}
+
+const pushMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+
+// allow answers with the methods that a resource takes.
+func (g *Gateway) allow(x exchange.Exchange, status int, methods string) {
+	g.jobs.fields = append(g.jobs.fields[:0], field.Field{Name: []byte("Allow"), Value: []byte(methods)})
+	g.scratch.response = exchange.Response{Status: status, Fields: g.jobs.fields}
+	x.Respond(&g.scratch.response)
+}
+
+// unavailable refuses for now.
+func (g *Gateway) unavailable(x exchange.Exchange, text string) {
+	g.jobs.fields = append(g.jobs.fields[:0], field.Field{Name: []byte("Retry-After"), Value: []byte("1")})
+	body := append(g.scratch.out[:0], `{"error":"`...)
+	body = append(append(body, text...), "\"}\n"...)
+	g.scratch.out = body
+	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.jobs.fields, Body: body}
+	x.Respond(&g.scratch.response)
+}
+
+// beginPost tells the kinds of push apart. With a key in the path or in Push-Key, the body is one message whatever its
+// type; without one, its type says how the messages in it are told apart.
+func (g *Gateway) beginPost(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
+	all := queryHas(h.Query, "all")
+	if all || len(rest) > 0 || field.Count(h.Fields, "push-key") > 0 {
+		g.beginRaw(x, h, policy, rest, all)
+		return
+	}
+	kind, _ := field.Get(h.Fields, "content-type")
+	switch name := mediaType(kind); {
+	case field.EqualFold(name, "application/x-ndjson"):
+		g.beginLines(x, policy)
+	case field.EqualFold(name, "multipart/mixed"), field.EqualFold(name, "multipart/form-data"):
+		g.beginParts(x, policy, kind)
+	case field.EqualFold(name, "application/json"):
+		g.beginBatch(x, h, policy)
+	default:
+		g.fail(x, 400, "name a key: POST /push/KEY or a Push-Key field; "+
+			"or send application/json, application/x-ndjson or multipart/mixed items that name theirs")
+	}
+}
+
+// mediaType is a Content-Type without its parameters.
+func mediaType(value []byte) []byte {
+	for i, c := range value {
+		if c == ';' {
+			return field.TrimOWS(value[:i])
+		}
+	}
+	return value
+}
+
+// beginRaw starts a push of one message.
+func (g *Gateway) beginRaw(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte, all bool) {
+	t := g.newTask(x, taskRaw, policy)
+	t.all = all
+	if err := t.readKeys(h, policy, rest); err != nil {
+		g.refuse(x, err)
+		return
+	}
+	if len(t.ends) == 0 && !all {
+		g.refuse(x, key.ErrEmpty)
+		return
+	}
+	if h.Length > int64(policy.MaxPayload) {
+		g.refuse(x, errPayload)
+		return
+	}
+	t.payload = mem.NewPayload(int(max(h.Length, 0)))
+	if err := describe(t.payload, h.Fields); err != nil {
+		g.refuse(x, err)
+	}
+}
+
+// readKeys collects the keys of the path, or else of all Push-Key fields.
+func (t *task) readKeys(h *exchange.Head, policy *route.Policy, rest []byte) error {
+	if len(rest) > 0 {
+		_, err := t.addKeys(key.NewList(rest, policy.MaxKeys))
+		return err
+	}
+	left := policy.MaxKeys
+	for i := range h.Fields {
+		if field.EqualFold(h.Fields[i].Name, "push-key") {
+			list, err := t.addKeys(key.NewList(h.Fields[i].Value, left))
+			if err != nil {
+				return err
+			}
+			left = list.Left()
+		}
+	}
+	return nil
+}
+
+// addKeys adds each key of a list that is not there yet: nobody gets a message twice for a key named twice.
+func (t *task) addKeys(list key.List) (key.List, error) {
+	for {
+		names, ok, err := list.Next(t.names)
+		if err != nil || !ok {
+			return list, err
+		}
+		start := len(t.names)
+		t.names = names
+		if t.knows(names[start:]) {
+			t.names = names[:start]
+			continue
+		}
+		t.ends = append(t.ends, len(names))
+	}
+}
+
+func (t *task) knows(name []byte) bool {
+	for i := range t.ends {
+		if string(t.key(i)) == string(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// describe takes a message's id, event and type from a request's or a part's fields.
+func describe(p *mem.Payload, fields []field.Field) error {
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case field.EqualFold(f.Name, "push-id"):
+			if !validName(f.Value) {
+				return errName
+			}
+			p.SetID(f.Value)
+		case field.EqualFold(f.Name, "push-event"):
+			if !validName(f.Value) {
+				return errName
+			}
+			p.SetEvent(f.Value)
+		case field.EqualFold(f.Name, "content-type"):
+			p.SetType(f.Value)
+		}
+	}
+	return nil
+}
+
+// validName reports whether an id or event can be a field's value and an SSE line: then no form can be made to carry
+// fields that the publisher injects.
+func validName(b []byte) bool { return len(b) <= maxName && field.IsValue(b) }
+
+// refusal is a publisher's mistake.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+var (
+	errPayload = &refusal{413, "the message is larger than this route takes"}
+	errName    = &refusal{400, "push ids and events are at most 256 visible bytes, without line breaks"}
+	errBatch   = &refusal{413, "the batch is larger than this node takes; send it as application/x-ndjson"}
+	errBusy    = &refusal{503, "too many pushes are under way; try again"}
+)
+
+// refuse answers a publisher's mistake.
+func (g *Gateway) refuse(x exchange.Exchange, err error) {
+	status, text := statusOf(err)
+	if status == 503 {
+		g.unavailable(x, text)
+		return
+	}
+	g.fail(x, status, text)
+}
+
+func statusOf(err error) (status int, text string) {
+	var own *refusal
+	var bad *key.Error
+	switch {
+	case errors.As(err, &own):
+		return own.status, own.text
+	case errors.As(err, &bad):
+		return bad.Status, bad.Reason
+	}
+	return 400, err.Error()
+}
+
+// takeBody gives a piece of the body to whoever reads it.
+func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
+	t := g.tasks.all[i]
+	switch t.kind {
+	case taskRaw:
+		if len(t.payload.Data)+len(b) > t.policy.MaxPayload {
+			g.refuse(x, errPayload)
+			return
+		}
+		t.payload.Append(b)
+	case taskBatch:
+		if len(t.body.B)+len(b) > g.cfg.MaxBatch {
+			g.refuse(x, errBatch)
+			return
+		}
+		t.body.Grow(len(b))
+		t.body.B = append(t.body.B, b...)
+	case taskLines:
+		g.takeLines(x, t, b)
+	case taskParts:
+		g.takeParts(x, t, b)
+	case taskEcho:
+		g.echoBody(x, t, b)
+	case taskClose, taskStream:
+	}
+}
+
+// completeBody: the request is whole.
+func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
+	t := g.tasks.all[i]
+	t.done = true
+	switch t.kind {
+	case taskRaw:
+		g.pushRaw(x, t)
+	case taskClose:
+		g.pushTo(x, t, nil)
+	case taskBatch:
+		g.startBatch(x, t)
+	case taskLines:
+		g.lastLine(x, t)
+	case taskParts:
+		g.lastPart(x, t)
+	case taskEcho:
+		x.End()
+	case taskStream:
+	}
+}
+
+// pushRaw dispatches a raw push.
+func (g *Gateway) pushRaw(x exchange.Exchange, t *task) {
+	p := t.payload
+	t.payload = nil // the push's; the deliveries take references of their own
+	g.pushTo(x, t, p)
+	p.Release()
+}
+
+// pushTo dispatches to the task's keys and answers when all have reported, often within this tick. The op counts this
+// call as one more home, so that it is not over before the last key is dispatched.
+func (g *Gateway) pushTo(x exchange.Exchange, t *task, p *mem.Payload) {
+	ref, ok := g.newOp(g.index(t), 0, g.now)
+	if !ok {
+		g.refuse(x, errBusy)
+		return
+	}
+	op := g.ops.all[ref.index]
+	g.setID(op, p)
+	op.homes = 1
+	if t.all {
+		g.dispatchAll(ref, p)
+	}
+	for i := range t.ends {
+		g.dispatch(ref, t.key(i), p)
+	}
+	g.report(ref, &account{home: true})
+	g.watch(ref)
+}
+
+// goOn: everything that was written for the task is sent.
+func (g *Gateway) goOn(x exchange.Exchange, i uint32) {
+	t := g.tasks.all[i]
+	switch t.kind {
+	case taskStream:
+		g.streamMore(x)
+	case taskEcho:
+		x.Resume()
+	default:
+	}
+}

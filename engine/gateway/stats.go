@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"math/bits"
+	"time"
+
+	"holdfast/engine/exchange"
+	"holdfast/engine/record"
+)
+
+// LatencyBuckets is the number of buckets of a latency histogram: bucket i counts pushes that took less than 2^i µs,
+// the last one all others.
+const LatencyBuckets = 26
+
+// Stats are a gateway's own counts. Read them on its loop.
+type Stats struct {
+	Holds       [exchange.Forms]int64 // held now, by form
+	Held        int64
+	Messages    [record.Fates]uint64 // deliveries by fate at verdict
+	Unknown     uint64               // reports that did not come in time
+	Refused     uint64               // parts of pushes for which a queue was full
+	Pushes      Verdicts             // verdicts by status
+	Latency     [LatencyBuckets]uint64
+	LatencySum  time.Duration
+	LateReports uint64
+	BoxesFull   uint64
+	IDs         uint64
+}
+
+// Verdicts counts verdicts by status.
+type Verdicts struct{ OK, Accepted, Nobody, Unsupported, Unavailable, Timeout uint64 }
+
+func (s *Stats) count(c *counts, took time.Duration) {
+	for i := range c.fate {
+		s.Messages[i] += uint64(c.fate[i])
+	}
+	s.Unknown += uint64(c.unknown)
+	s.Refused += uint64(c.busy)
+	switch c.status() {
+	case 200:
+		s.Pushes.OK++
+	case 202:
+		s.Pushes.Accepted++
+	case 404:
+		s.Pushes.Nobody++
+	case 415:
+		s.Pushes.Unsupported++
+	case 503:
+		s.Pushes.Unavailable++
+	default:
+		s.Pushes.Timeout++
+	}
+	us := uint64(max(took.Microseconds(), 0))
+	s.Latency[min(bits.Len64(us), LatencyBuckets-1)]++
+	s.LatencySum += took
+}

@@ -1,0 +1,300 @@
+package gateway
+
+import (
+	"holdfast/codec/field"
+	"holdfast/codec/key"
+	"holdfast/codec/multipart"
+	"holdfast/codec/ndjson"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+	"holdfast/engine/route"
+)
+
+// itemRoom is what an item's line or part may need beyond its message: escapes, names, keys.
+const itemRoom = 64 << 10
+
+// manyParts lifts the parser's bound on the parts of one body: a publisher's stream may live for days, and what it
+// costs is bounded by the items that wait for a verdict.
+const manyParts = 1 << 62
+
+// beginLines starts a stream of JSON lines.
+func (g *Gateway) beginLines(x exchange.Exchange, policy *route.Policy) {
+	t := g.newTask(x, taskLines, policy)
+	t.lines = ndjson.Splitter{MaxLine: 2*policy.MaxPayload + itemRoom}
+	x.Patience(g.cfg.StreamIdle)
+}
+
+// beginParts starts a stream of multipart parts.
+func (g *Gateway) beginParts(x exchange.Exchange, policy *route.Policy, contentType []byte) {
+	boundary, err := multipart.Boundary(contentType)
+	if err != nil {
+		g.fail(x, 400, "multipart needs a boundary parameter of 1 to 70 bytes")
+		return
+	}
+	t := g.newTask(x, taskParts, policy)
+	t.parts = new(multipart.Parser)
+	t.parts.Start(boundary, multipart.Config{MaxParts: manyParts})
+	x.Patience(g.cfg.StreamIdle)
+}
+
+// joined is what was kept of the stream with b behind it.
+func (t *task) joined(b []byte) []byte {
+	if t.body == nil || len(t.body.B) == 0 {
+		return b
+	}
+	t.body.Grow(len(b))
+	t.body.B = append(t.body.B, b...)
+	return t.body.B
+}
+
+// keep stores the rest of a stream that cannot be judged yet; rest may be the end of what joined returned.
+func (t *task) keep(rest []byte) {
+	if t.body == nil {
+		if len(rest) == 0 {
+			return
+		}
+		t.body = mem.Get(len(rest))
+	}
+	if len(rest) == 0 {
+		t.body.Release()
+		t.body = nil
+		return
+	}
+	if n := copy(t.body.B[:cap(t.body.B)], rest); n == len(rest) {
+		t.body.B = t.body.B[:n]
+		return
+	}
+	t.body.B = t.body.B[:0]
+	t.body.Grow(len(rest))
+	t.body.B = append(t.body.B, rest...)
+}
+
+// takeLines dispatches every whole line.
+func (g *Gateway) takeLines(x exchange.Exchange, t *task, b []byte) {
+	b = t.joined(b)
+	t.pumping = true
+	for {
+		line, n, ok, err := t.lines.Next(b, false)
+		if err != nil {
+			g.sayError(x, t, t.items, err)
+			g.cutStream(x, t)
+			return
+		}
+		if ok {
+			g.takeLine(x, t, line)
+		}
+		b = b[n:]
+		if !ok {
+			break
+		}
+	}
+	t.pumping = false
+	t.keep(b)
+	g.pace(x, t, len(b) > 0)
+}
+
+// lastLine ends a stream of lines; the last one may do without a line break.
+func (g *Gateway) lastLine(x exchange.Exchange, t *task) {
+	if t.body != nil {
+		t.pumping = true
+		line, _, ok, err := t.lines.Next(t.body.B, true)
+		if err != nil {
+			g.sayError(x, t, t.items, err)
+		} else if ok {
+			g.takeLine(x, t, line)
+		}
+		t.pumping = false
+		t.keep(nil)
+	}
+	g.settleStream(x, t)
+}
+
+// takeLine dispatches one JSON line. A bad one has a verdict of its own; the stream goes on.
+func (g *Gateway) takeLine(x exchange.Exchange, t *task, line []byte) {
+	it, err := decodeItem(line)
+	g.takeItem(x, t, it, err)
+}
+
+// takeItem dispatches an item of a stream of lines or a batch.
+func (g *Gateway) takeItem(x exchange.Exchange, t *task, it *item, err error) {
+	index := t.items
+	t.items++
+	var p *mem.Payload
+	t.names, t.ends = t.names[:0], t.ends[:0]
+	if err == nil {
+		err = t.addItemKeys(it)
+	}
+	if err == nil {
+		p, err = it.payload(t.policy.MaxPayload)
+	}
+	if err != nil {
+		g.sayError(x, t, index, err)
+		return
+	}
+	g.pushItem(x, t, index, p)
+	p.Release()
+}
+
+func (t *task) addItemKeys(it *item) error {
+	names := it.Keys
+	if it.Key != "" {
+		names = append(names, it.Key)
+	}
+	if len(names) == 0 {
+		return errNoKey
+	}
+	if len(names) > t.policy.MaxKeys {
+		return key.ErrTooMany
+	}
+	for _, name := range names {
+		if err := key.Check([]byte(name)); err != nil {
+			return err
+		}
+		start := len(t.names)
+		t.names = append(t.names, name...)
+		if t.knows(t.names[start:]) {
+			t.names = t.names[:start]
+			continue
+		}
+		t.ends = append(t.ends, len(t.names))
+	}
+	return nil
+}
+
+// pushItem dispatches one message to the keys collected in the task.
+func (g *Gateway) pushItem(x exchange.Exchange, t *task, index int, p *mem.Payload) {
+	ref, ok := g.newOp(g.index(t), index, g.now)
+	if !ok {
+		g.sayError(x, t, index, errBusy)
+		return
+	}
+	t.flying++
+	op := g.ops.all[ref.index]
+	g.setID(op, p)
+	op.homes = 1
+	for i := range t.ends {
+		g.dispatch(ref, t.key(i), p)
+	}
+	g.report(ref, &account{home: true})
+	g.watch(ref)
+}
+
+// part is the multipart item being read.
+type part struct {
+	payload *mem.Payload
+	err     error
+	open    bool
+}
+
+func (p *part) release() {
+	if p.payload != nil {
+		p.payload.Release()
+	}
+	*p = part{}
+}
+
+// takeParts dispatches every whole part.
+func (g *Gateway) takeParts(x exchange.Exchange, t *task, b []byte) {
+	b = t.joined(b)
+	t.pumping = true
+	for {
+		ev, n, err := t.parts.Next(b)
+		if err != nil {
+			g.sayError(x, t, t.items, err)
+			g.cutStream(x, t)
+			return
+		}
+		g.takePart(x, t, &ev)
+		b = b[n:]
+		if ev.Kind == multipart.NeedMore {
+			break
+		}
+	}
+	t.pumping = false
+	t.keep(b)
+	g.pace(x, t, t.part.open)
+}
+
+func (g *Gateway) takePart(x exchange.Exchange, t *task, ev *multipart.Event) {
+	switch ev.Kind {
+	case multipart.PartBegin:
+		t.part = part{payload: mem.NewPayload(0), open: true}
+		t.names, t.ends = t.names[:0], t.ends[:0]
+		t.part.err = t.describePart(ev.Fields)
+	case multipart.Data:
+		if len(t.part.payload.Data)+len(ev.Data) > t.policy.MaxPayload {
+			t.part.err = errPayload
+		}
+		if t.part.err == nil {
+			t.part.payload.Append(ev.Data)
+		}
+	case multipart.PartEnd:
+		index := t.items
+		t.items++
+		if t.part.err != nil {
+			g.sayError(x, t, index, t.part.err)
+		} else {
+			g.pushItem(x, t, index, t.part.payload)
+		}
+		t.part.release()
+	case multipart.NeedMore, multipart.End:
+	}
+}
+
+// describePart reads a part's keys and names. In multipart/form-data the field's name is the key, unless Push-Key says
+// otherwise.
+func (t *task) describePart(fields []field.Field) error {
+	list, ok := field.Get(fields, "push-key")
+	if !ok {
+		disposition, _ := field.Get(fields, "content-disposition")
+		if list, ok = multipart.DispositionName(disposition); !ok {
+			return errNoKey
+		}
+	}
+	if _, err := t.addKeys(key.NewList(list, t.policy.MaxKeys)); err != nil {
+		return err
+	}
+	return describe(t.part.payload, fields)
+}
+
+// lastPart ends a stream of parts.
+func (g *Gateway) lastPart(x exchange.Exchange, t *task) {
+	if err := t.parts.Finish(); err != nil {
+		g.sayError(x, t, t.items, err)
+		t.part.release()
+	}
+	g.settleStream(x, t)
+}
+
+// pace holds back a publisher that is far ahead of its verdicts, and says how long its next bytes may take: inside an
+// item not long, between items as long as an idle connection may live.
+func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
+	patience := g.cfg.StreamIdle
+	if inside {
+		patience = g.cfg.ItemTimeout
+	}
+	x.Patience(patience)
+	if t.flying >= t.policy.MaxItemsFlying && !t.paused {
+		t.paused = true
+		x.Pause()
+	}
+	g.settleStream(x, t)
+}
+
+// pump goes on with a batch or stream when verdicts have come in.
+func (g *Gateway) pump(x exchange.Exchange, t *task) {
+	if len(t.batch) > 0 {
+		g.moreOfBatch(x, t)
+	}
+	if t.paused && t.flying <= t.policy.MaxItemsFlying/2 {
+		t.paused = false
+		x.Resume()
+	}
+	g.settleStream(x, t)
+}
+
+// cutStream ends a stream whose items can no longer be told apart, behind the line that said so.
+func (g *Gateway) cutStream(x exchange.Exchange, t *task) {
+	t.pumping = false
+	x.End()
+}

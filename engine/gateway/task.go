@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"holdfast/codec/multipart"
+	"holdfast/codec/ndjson"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+	"holdfast/engine/route"
+)
+
+// taskKind says what a publisher's request is.
+type taskKind uint8
+
+const (
+	taskRaw    taskKind = iota // one message, its body as it is
+	taskLines                  // a stream of JSON lines
+	taskParts                  // a stream of multipart parts
+	taskBatch                  // a JSON array
+	taskClose                  // DELETE
+	taskEcho                   // echo of the body
+	taskStream                 // an endless answer
+)
+
+// task is a publisher's request between its head and its answer.
+type task struct {
+	kind    taskKind
+	all     bool // to every hold, whatever its key
+	done    bool // the request has come whole
+	opened  bool // the answer's head is sent
+	pumping bool
+	paused  bool
+	slot    uint32
+	gen     uint32
+	policy  *route.Policy
+
+	names   []byte // the keys of a raw push, decoded, one behind the other
+	ends    []int  // where each ends in names
+	payload *mem.Payload
+	body    *mem.Buffer // a batch, or the beginning of a line
+	lines   ndjson.Splitter
+	parts   *multipart.Parser
+	part    part
+	batch   []item
+
+	items     int // seen so far
+	flying    int // dispatched, without a verdict
+	collapsed collapsed
+}
+
+// collapsed counts verdicts that a publisher which does not read them gets in one line.
+type collapsed struct {
+	counts
+	items int
+}
+
+// tasks are a loop's, reused. Index 0 is none.
+type tasks struct {
+	all  []*task
+	free []uint32
+}
+
+func (t *tasks) init() { t.all = append(t.all, new(task)) }
+
+// newTask ties a new task to an exchange.
+func (g *Gateway) newTask(x exchange.Exchange, kind taskKind, policy *route.Policy) *task {
+	ts := &g.tasks
+	var i uint32
+	if n := len(ts.free); n > 0 {
+		i = ts.free[n-1]
+		ts.free = ts.free[:n-1]
+	} else {
+		ts.all = append(ts.all, new(task))
+		i = uint32(len(ts.all) - 1)
+	}
+	t := ts.all[i]
+	*t = task{kind: kind, slot: x.Slot, gen: t.gen + 1, policy: policy, names: t.names[:0], ends: t.ends[:0]}
+	g.space.At(x.Slot).Task = i
+	return t
+}
+
+// index is the task's number, by which ops know it.
+func (g *Gateway) index(t *task) uint32 { return g.space.At(t.slot).Task }
+
+// dropTask gives up what a task holds. Verdicts that still come find another generation and are let go.
+func (g *Gateway) dropTask(i uint32) {
+	t := g.tasks.all[i]
+	if t.payload != nil {
+		t.payload.Release()
+	}
+	if t.body != nil {
+		t.body.Release()
+	}
+	t.part.release()
+	*t = task{gen: t.gen + 1, names: t.names[:0], ends: t.ends[:0]}
+	g.tasks.free = append(g.tasks.free, i)
+}
+
+func (g *Gateway) view(t *task) exchange.Exchange { return g.space.View(t.slot) }
+
+// key is one of a raw push's keys.
+func (t *task) key(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = t.ends[i-1]
+	}
+	return t.names[start:t.ends[i]]
+}

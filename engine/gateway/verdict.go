@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"strconv"
+
+	"holdfast/codec/ndjson"
+	"holdfast/engine/exchange"
+	"holdfast/engine/record"
+)
+
+const ndjsonType = "application/x-ndjson"
+
+// verdict gives a publisher what became of one push.
+func (g *Gateway) verdict(t *task, p *op) {
+	x := g.view(t)
+	switch t.kind {
+	case taskRaw, taskClose:
+		g.scratch.out = append(g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, -1), '\n')
+		status := p.status()
+		if t.kind == taskClose && p.closed > 0 {
+			status = 200
+		}
+		g.answer(x, status, jsonType, g.scratch.out)
+	case taskBatch, taskLines, taskParts:
+		t.flying--
+		g.say(x, t, p)
+		if !t.pumping {
+			g.pump(x, t)
+		}
+	case taskEcho, taskStream:
+	}
+}
+
+// say writes one verdict line of a stream, or one element of a batch's array. A publisher that writes on and does not
+// read gets counts instead, past a backlog: neither side waits for the other for ever.
+func (g *Gateway) say(x exchange.Exchange, t *task, p *op) {
+	if t.kind != taskBatch && g.space.Queued(t.slot) > g.cfg.VerdictBacklog {
+		t.collapsed.add(&p.counts)
+		t.collapsed.items++
+		return
+	}
+	g.sayCollapsed(x, t)
+	g.sayLine(x, t, g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, p.item))
+}
+
+// sayError is the verdict on an item that could not be read.
+func (g *Gateway) sayError(x exchange.Exchange, t *task, index int, err error) {
+	status, text := statusOf(err)
+	b := append(g.scratch.out[:0], `{"index":`...)
+	b = strconv.AppendInt(b, int64(index), 10)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, `,"error":`...)
+	b, _ = ndjson.AppendString(b, []byte(text))
+	g.sayLine(x, t, append(b, '}'))
+}
+
+// sayLine frames and sends what scratch.out was made into.
+func (g *Gateway) sayLine(x exchange.Exchange, t *task, b []byte) {
+	lead := byte('\n')
+	switch {
+	case t.kind != taskBatch:
+	case !t.opened:
+		lead = '['
+	default:
+		lead = ','
+	}
+	g.openStream(x, t)
+	if t.kind == taskBatch {
+		x.Write([]byte{lead})
+	} else {
+		b = append(b, lead)
+	}
+	x.Write(b)
+	g.scratch.out = b
+}
+
+func (g *Gateway) openStream(x exchange.Exchange, t *task) {
+	if t.opened {
+		return
+	}
+	t.opened = true
+	kind := ndjsonType
+	if t.kind == taskBatch {
+		kind = jsonType
+	}
+	g.scratch.response = exchange.Response{Status: 200, Type: kind}
+	x.Open(&g.scratch.response)
+}
+
+// sayCollapsed tells what was not told line by line.
+func (g *Gateway) sayCollapsed(x exchange.Exchange, t *task) {
+	if t.collapsed.items == 0 {
+		return
+	}
+	b := append(g.scratch.out[:0], `{"collapsed":`...)
+	b = strconv.AppendInt(b, int64(t.collapsed.items), 10)
+	b = append(b, ',')
+	b = g.appendCounts(b, &t.collapsed.counts)
+	t.collapsed = collapsed{}
+	g.sayLine(x, t, append(b, '}'))
+}
+
+// settleStream ends the answer of a stream or batch whose items all have their verdicts.
+func (g *Gateway) settleStream(x exchange.Exchange, t *task) {
+	if !t.done || t.flying > 0 || len(t.batch) > 0 {
+		return
+	}
+	g.sayCollapsed(x, t)
+	if t.kind == taskBatch {
+		if !t.opened {
+			g.openStream(x, t)
+			x.Write([]byte{'['})
+		}
+		x.Write([]byte("]\n"))
+	}
+	g.openStream(x, t)
+	x.End()
+}
+
+// appendVerdict writes the verdict; index below 0 leaves it out.
+func (g *Gateway) appendVerdict(b, id []byte, c *counts, index int) []byte {
+	b = append(b, '{')
+	if index >= 0 {
+		b = append(b, `"index":`...)
+		b = strconv.AppendInt(b, int64(index), 10)
+		b = append(b, `,"status":`...)
+		b = strconv.AppendInt(b, int64(c.status()), 10)
+		b = append(b, ',')
+	}
+	b = append(b, `"id":`...)
+	if out, ok := ndjson.AppendString(b, id); ok {
+		b = out
+	} else {
+		b = append(b, `""`...)
+	}
+	b = append(b, ',')
+	b = g.appendCounts(b, c)
+	return append(b, '}')
+}
+
+// appendCounts writes the verdict's numbers. The reasons of drops stand there only when there are some.
+func (g *Gateway) appendCounts(b []byte, c *counts) []byte {
+	number := func(name string, n uint32) {
+		b = append(b, name...)
+		b = strconv.AppendUint(b, uint64(n), 10)
+	}
+	number(`"delivered":`, c.fate[record.Delivered])
+	number(`,"pending":`, c.fate[record.Pending])
+	number(`,"stored":`, 0)
+	number(`,"dropped":`, c.dropped())
+	number(`,"unknown":`, c.unknown)
+	if c.dropped() > 0 {
+		b = append(b, `,"reasons":{`...)
+		for f := record.DroppedSlow; f <= record.DroppedForm; f++ {
+			if c.fate[f] > 0 {
+				b = append(b, '"')
+				b = append(b, f.String()...)
+				number(`":`, c.fate[f])
+				b = append(b, ',')
+			}
+		}
+		b[len(b)-1] = '}'
+	}
+	if c.busy > 0 {
+		number(`,"refused":`, c.busy)
+	}
+	if c.closed > 0 {
+		number(`,"closed":`, c.closed)
+	}
+	b = append(b, `,"node":`...)
+	b, _ = ndjson.AppendString(b, []byte(g.cfg.Node))
+	return b
+}

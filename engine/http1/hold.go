@@ -1,0 +1,253 @@
+package http1
+
+import (
+	"holdfast/engine/record"
+	"time"
+
+	"holdfast/codec/h1"
+	"holdfast/codec/multipart"
+	"holdfast/codec/ndjson"
+	"holdfast/codec/sse"
+	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
+)
+
+// Wire forms of messages: a push is framed at most once in each. A stream's form comes chunked or, for HTTP/1.0, bare;
+// a poll's comes with each way to say whether the connection stays.
+const (
+	wireChunked = 0 // + exchange.Form
+	wireBare    = int(exchange.Forms)
+	wirePoll    = 2 * int(exchange.Forms) // + pollKeep, pollOld
+	pollKeep    = 1
+	pollOld     = 2
+	wires       = wirePoll + 4
+)
+
+// framers make a payload's frame in each wire form; made once, so that no delivery allocates a closure.
+type framers struct {
+	wire     [wires]mem.Framer
+	boundary []byte
+}
+
+func (f *framers) init(s *Sessions, boundary string) {
+	f.boundary = []byte(boundary)
+	streams := map[exchange.Form]mem.Framer{
+		exchange.SSE: frameSSE, exchange.NDJSON: frameNDJSON, exchange.Raw: frameRaw,
+		exchange.Mixed: f.framePart, exchange.Replace: f.framePart,
+	}
+	for form, framer := range streams {
+		f.wire[wireBare+int(form)] = framer
+		f.wire[wireChunked+int(form)] = chunked(framer)
+	}
+	for variant := range 4 {
+		var flags uint16
+		if variant&pollKeep != 0 {
+			flags |= flagKeep
+		}
+		if variant&pollOld != 0 {
+			flags |= flagOld
+		}
+		f.wire[wirePoll+variant] = func(dst []byte, p *mem.Payload) ([]byte, int) {
+			return s.framePoll(dst, p, flags)
+		}
+	}
+}
+
+func frameSSE(dst []byte, p *mem.Payload) ([]byte, int) {
+	if !sse.Carries(p.Data) {
+		return nil, -1
+	}
+	return sse.Append(dst, p.ID, p.Event, p.Data), -1
+}
+
+func frameNDJSON(dst []byte, p *mem.Payload) ([]byte, int) {
+	out, ok := ndjson.AppendMessage(dst, p.ID, p.Event, p.Type, p.Data)
+	if !ok {
+		return nil, -1
+	}
+	return out, -1
+}
+
+func frameRaw(dst []byte, p *mem.Payload) ([]byte, int) {
+	if len(p.Data) == 0 {
+		return nil, -1 // nothing to send, and an empty chunk would end the stream
+	}
+	return dst, len(dst)
+}
+
+// framePart is one part of a multipart answer. A payload that contains the boundary is not carried: its publisher may
+// have learnt the boundary as a subscriber and try to forge parts.
+func (f *framers) framePart(dst []byte, p *mem.Payload) ([]byte, int) {
+	if !multipart.Carries(p.Data, f.boundary) {
+		return nil, -1
+	}
+	dst = multipart.AppendPartHead(dst, p.ID, p.Event, p.Type, len(p.Data))
+	split := len(dst)
+	return multipart.AppendPartTail(dst, f.boundary), split
+}
+
+// chunked wraps a form's frame in one chunk (RFC 9112 §7.1).
+func chunked(inner mem.Framer) mem.Framer {
+	const room = 18 // the longest chunk-size line
+	return func(dst []byte, p *mem.Payload) ([]byte, int) {
+		start := len(dst)
+		var pad [room]byte
+		out, split := inner(append(dst, pad[:]...), p)
+		if out == nil {
+			return nil, -1
+		}
+		size := len(out) - start - room
+		if split >= 0 {
+			size += len(p.Data)
+		}
+		line := h1.AppendChunkSize(pad[:0], size)
+		moved := copy(out[start:], line)
+		shift := room - moved
+		copy(out[start+moved:], out[start+room:])
+		out = append(out[:len(out)-shift], h1.CRLF...)
+		if split >= 0 {
+			split -= shift
+		}
+		return out, split
+	}
+}
+
+// framePoll is a whole answer.
+func (s *Sessions) framePoll(dst []byte, p *mem.Payload, flags uint16) ([]byte, int) {
+	dst = s.appendHead(dst, &exchange.Response{Status: 200})
+	dst = append(dst, "Cache-Control: no-store\r\n"...)
+	dst = appendIf(dst, "Content-Type: ", p.Type)
+	dst = appendIf(dst, "Push-Id: ", p.ID)
+	dst = appendIf(dst, "Push-Event: ", p.Event)
+	dst = appendConnection(dst, flags)
+	dst = h1.AppendContentLength(dst, int64(len(p.Data)))
+	dst = append(dst, h1.CRLF...)
+	return dst, len(dst)
+}
+
+func appendIf(dst []byte, name string, value []byte) []byte {
+	if len(value) == 0 {
+		return dst
+	}
+	dst = append(dst, name...)
+	dst = append(dst, value...)
+	return append(dst, h1.CRLF...)
+}
+
+// contentType is what the head of a parked stream says.
+func (s *Sessions) contentType(f exchange.Form) string {
+	switch f {
+	case exchange.SSE:
+		return "text/event-stream"
+	case exchange.NDJSON:
+		return "application/x-ndjson"
+	case exchange.Mixed:
+		return "multipart/mixed; boundary=" + string(s.framers.boundary)
+	case exchange.Replace:
+		return "multipart/x-mixed-replace; boundary=" + string(s.framers.boundary)
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// Hold parks the exchange.
+func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, after time.Duration) {
+	r := s.l.At(slot)
+	s.dropExtra(r)
+	r.Form = uint8(f)
+	s.l.Pause(slot)
+	s.wake(slot, after)
+	if f == exchange.Poll {
+		r.State = statePoll
+		return
+	}
+	r.State = stateHold
+	resp.Type = s.contentType(f)
+	s.Open(slot, resp)
+	if f == exchange.Mixed || f == exchange.Replace {
+		s.Write(slot, multipart.AppendOpen(nil, s.framers.boundary))
+	}
+}
+
+func (s *Sessions) wake(slot uint32, after time.Duration) {
+	if after <= 0 {
+		s.l.SetDeadline(slot, 0)
+		return
+	}
+	s.l.SetDeadline(slot, s.l.Now()+int64(after))
+}
+
+// Deliver sends one message to a parked exchange.
+func (s *Sessions) Deliver(slot uint32, p *mem.Payload, ticket uint32) record.Fate {
+	r := s.l.At(slot)
+	if r.State == statePoll {
+		s.willClose(r)
+	}
+	wire := wireOf(r)
+	f := p.Frame(wire, s.framers.wire[wire])
+	if f.Unsupported() {
+		return record.DroppedForm
+	}
+	fate := s.l.Push(slot, p, f, ticket)
+	if r.State == statePoll && fate == record.Staged {
+		r.Flags |= flagOpen
+		s.finish(slot, r)
+	}
+	return fate
+}
+
+func wireOf(r *record.Record) int {
+	switch {
+	case r.State == statePoll:
+		wire := wirePoll
+		if r.Flags&(flagKeep|flagPeerDone) == flagKeep {
+			wire += pollKeep
+		}
+		if r.Flags&flagOld != 0 {
+			wire += pollOld
+		}
+		return wire
+	case r.Flags&flagChunked != 0:
+		return wireChunked + int(r.Form)
+	default:
+		return wireBare + int(r.Form)
+	}
+}
+
+// Beat breaks a stream's silence, in forms that have words for it. With output waiting there is no silence.
+func (s *Sessions) Beat(slot uint32, after time.Duration) {
+	r := s.l.At(slot)
+	s.wake(slot, after)
+	if r.State != stateHold || s.l.Queued(slot) > 0 {
+		return
+	}
+	switch exchange.Form(r.Form) {
+	case exchange.SSE:
+		s.Write(slot, []byte(":\n\n"))
+	case exchange.NDJSON:
+		s.Write(slot, []byte("\n"))
+	case exchange.Mixed:
+		s.Write(slot, multipart.AppendHeartbeat(nil, s.framers.boundary))
+	}
+}
+
+// Goaway ends a hold in its form's own words: the client may come back.
+func (s *Sessions) Goaway(slot uint32) {
+	r := s.l.At(slot)
+	if r.Closing {
+		return
+	}
+	if r.State == statePoll {
+		s.Respond(slot, &exchange.Response{Status: 204})
+		return
+	}
+	switch exchange.Form(r.Form) {
+	case exchange.SSE:
+		s.Write(slot, sse.Append(nil, nil, []byte("goaway"), []byte("{}")))
+	case exchange.NDJSON:
+		s.Write(slot, []byte("{\"event\":\"goaway\"}\n"))
+	case exchange.Mixed, exchange.Replace:
+		s.Write(slot, multipart.AppendGoaway(nil, s.framers.boundary))
+	}
+	s.End(slot)
+}

@@ -1,0 +1,232 @@
+package http1
+
+import (
+	"errors"
+	"holdfast/engine/record"
+
+	"holdfast/codec/h1"
+	"holdfast/engine/exchange"
+)
+
+// Received is the loop's input. Requests that are answered at once are taken one after the other, in order
+// (RFC 9112 §9.3.2); the first that is not makes the rest wait.
+func (s *Sessions) Received(slot uint32, b []byte) int {
+	used := 0
+	for used < len(b) {
+		r := s.l.At(slot)
+		if r.Closing {
+			return len(b)
+		}
+		n := 0
+		switch r.State {
+		case stateIdle, stateHead:
+			n = s.readHead(slot, r, b[used:])
+		case stateBody, stateDiscard:
+			n = s.readBody(slot, r, b[used:])
+		case stateLinger:
+			return len(b)
+		default:
+			return used + s.behind(r, len(b)-used)
+		}
+		if n == 0 {
+			return used
+		}
+		used += n
+	}
+	return used
+}
+
+// behind bounds what is kept behind an exchange that is not over. A client that pipelines more than that asks again on
+// another connection, as it must be ready to (RFC 9112 §9.3.2).
+func (s *Sessions) behind(r *record.Record, n int) (used int) {
+	if n <= s.cfg.PipelineBytes {
+		return 0
+	}
+	s.Stats.Pipelined++
+	r.Flags &^= flagKeep
+	return n
+}
+
+// readHead parses one request's head and begins its exchange. It returns 0 when the head is not whole.
+func (s *Sessions) readHead(slot uint32, r *record.Record, b []byte) int {
+	if r.State == stateIdle && s.l.Queued(slot) > s.cfg.OutputBytes {
+		s.l.Pause(slot) // a client that asks and asks but does not read
+		s.l.WantDrained(slot)
+		return 0
+	}
+	req := s.request
+	if r.State == stateHead {
+		req = s.extras.at(r.Extra).head
+	} else {
+		req.Reset()
+	}
+	n, done, err := req.Parse(b, &s.cfg.Limits)
+	switch {
+	case err != nil:
+		s.Stats.BadHeads++
+		s.refuseHead(slot, r, err)
+		return len(b)
+	case !done:
+		s.suspendHead(slot, r, req)
+		return 0
+	}
+	s.begin(slot, r, req)
+	return n
+}
+
+// suspendHead keeps the parser's progress until more of the head comes.
+func (s *Sessions) suspendHead(slot uint32, r *record.Record, req *h1.Request) {
+	if r.State == stateIdle {
+		r.State = stateHead
+		if r.Flags&flagUsed != 0 {
+			s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.HeadTimeout))
+		}
+	}
+	if req == s.request { // it goes with the connection until the head is whole
+		s.extraOf(r).head = req
+		s.request = s.extras.parser()
+	}
+}
+
+// begin shows a whole head to the gateway.
+func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
+	s.Stats.Requests++
+	r.Flags &^= exchangeFlags
+	if req.KeepAlive {
+		r.Flags |= flagKeep
+	}
+	if req.Minor == 0 {
+		r.Flags |= flagOld
+	}
+	if string(req.Method) == "HEAD" {
+		r.Flags |= flagHead
+	}
+	hasBody := req.Framing != h1.None && !(req.Framing == h1.Length && req.Length == 0)
+	s.head = exchange.Head{
+		Method: req.Method, Path: req.Path, Query: req.Query, Authority: req.Authority,
+		Fields: req.Fields, HasBody: hasBody, Listener: int(r.Listener),
+	}
+	if !hasBody {
+		r.State = stateWait
+		s.l.SetDeadline(slot, 0)
+	} else {
+		s.beginBody(slot, r, req)
+	}
+	gen := s.l.Handle(slot)
+	s.handler.Begin(s.view(slot), &s.head)
+	if s.l.Handle(slot) != gen || r.Closing {
+		return
+	}
+	if !hasBody {
+		s.dropExtra(r)
+	}
+	if !hasBody && r.State == stateWait {
+		s.handler.Happened(s.view(slot), exchange.Complete)
+		if s.l.Handle(slot) == gen && r.State == stateWait {
+			s.l.Pause(slot)
+		}
+		return
+	}
+	if r.State == stateBody && r.Flags&flagContinue != 0 {
+		r.Flags &^= flagContinue
+		s.l.Write(slot, []byte("HTTP/1.1 100 Continue\r\n\r\n")) // RFC 9110 §10.1.1
+	}
+}
+
+func (s *Sessions) beginBody(slot uint32, r *record.Record, req *h1.Request) {
+	s.head.Length = -1
+	if req.Framing == h1.Length {
+		s.head.Length = req.Length
+	}
+	if req.Expect100 {
+		r.Flags |= flagContinue
+	}
+	r.Flags |= record.FlagBulk
+	x := s.extraOf(r)
+	x.body.Start(req.Framing, req.Length)
+	x.patience = s.cfg.BodyTimeout
+	r.State = stateBody
+	s.l.SetDeadline(slot, s.l.Now()+int64(x.patience))
+}
+
+// readBody decodes what there is of a body. It returns 0 when a piece of framing is not whole.
+func (s *Sessions) readBody(slot uint32, r *record.Record, b []byte) int {
+	used := 0
+	gen := s.l.Handle(slot)
+	for {
+		x := s.extras.at(r.Extra)
+		event, data, n, err := x.body.Next(b[used:], &s.cfg.Limits)
+		used += n
+		if err != nil {
+			s.Stats.BadHeads++
+			s.refuseHead(slot, r, err)
+			return len(b)
+		}
+		switch event {
+		case h1.NeedMore:
+			s.l.SetDeadline(slot, s.l.Now()+int64(x.patience))
+			return used
+		case h1.Data:
+			if r.State == stateBody {
+				s.handler.Body(s.view(slot), data)
+			}
+		case h1.End:
+			s.endBody(slot, r)
+			return used
+		}
+		if s.l.Handle(slot) != gen || r.Closing || r.State != stateBody && r.State != stateDiscard || r.Paused {
+			return used
+		}
+	}
+}
+
+// endBody is the end of a request.
+func (s *Sessions) endBody(slot uint32, r *record.Record) {
+	s.dropExtra(r)
+	r.Flags &^= record.FlagBulk
+	if r.State == stateDiscard {
+		r.State = stateIdle
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
+		return
+	}
+	r.State = stateWait
+	s.l.SetDeadline(slot, 0)
+	gen := s.l.Handle(slot)
+	s.handler.Happened(s.view(slot), exchange.Complete)
+	if s.l.Handle(slot) == gen && r.State == stateWait {
+		s.l.Pause(slot)
+	}
+}
+
+// refuseHead answers what the parser refused.
+func (s *Sessions) refuseHead(slot uint32, r *record.Record, err error) {
+	var bad *h1.Error
+	if errors.As(err, &bad) {
+		s.refuse(slot, r, bad.Status, bad.Reason)
+		return
+	}
+	s.refuse(slot, r, 400, "the request is malformed")
+}
+
+// refuse answers a request that will not be heard and ends the connection: where it would go on is not known.
+func (s *Sessions) refuse(slot uint32, r *record.Record, status int, reason string) {
+	opened := r.Flags&flagOpen != 0
+	if r.State == stateDiscard { // its answer is on its way already
+		s.dropExtra(r)
+		s.last(slot, r)
+		return
+	}
+	if active(r.State) {
+		r.State = stateLinger
+		s.handler.Ended(s.view(slot), record.ReasonProtocol)
+		s.l.Turn(slot)
+	}
+	s.dropExtra(r)
+	if opened {
+		s.l.Close(slot, record.ReasonProtocol) // cut, so that the client cannot take the answer for whole
+		return
+	}
+	r.Flags &^= exchangeFlags
+	s.writeError(slot, status, reason)
+	s.last(slot, r)
+}

@@ -1,0 +1,253 @@
+// Package http1 is the HTTP/1.x session: it turns a connection's bytes into exchanges for the gateway, and the
+// gateway's answers and messages into bytes (RFC 9112). One Sessions value serves all HTTP/1 connections of a loop;
+// what a connection costs while nothing happens is its record.Record. It must never know what a route or a key is.
+//
+// Read session.go (states and events), request.go (input), respond.go (answers), hold.go (parked exchanges and the
+// wire forms of messages).
+package http1
+
+import (
+	"holdfast/engine/record"
+	"math"
+	"time"
+
+	"holdfast/codec/h1"
+	"holdfast/engine/exchange"
+	"holdfast/engine/loop"
+)
+
+// The states of a connection: where its current request is. Kept in record.Record.State.
+const (
+	stateIdle    uint8 = iota // between requests; deadline HeadTimeout at first, then KeepAliveTimeout
+	stateHead                 // a head has begun and is not whole; deadline HeadTimeout
+	stateBody                 // an exchange is active and its body is coming; deadline by Patience
+	stateWait                 // the request is whole, the answer is not; input is paused
+	stateHold                 // parked as a stream; input is paused
+	statePoll                 // parked until one message; input is paused
+	stateDiscard              // answered before the body ended; the rest is thrown away, then stateIdle
+	stateLinger               // we will send no more; input is thrown away until the peer closes or LingerTimeout
+)
+
+// The flags of a connection. Kept in record.Record.Flags; the first group lasts for one exchange.
+const (
+	flagKeep     uint16 = 1 << iota // the connection outlives this exchange
+	flagOld                         // the client speaks HTTP/1.0
+	flagHead                        // HEAD: the answer has no body
+	flagOpen                        // the answer's head is written
+	flagChunked                     // the answer's body is chunked
+	flagContinue                    // 100 Continue is owed before the body will come
+	flagPeerDone                    // the peer will send no more
+	flagUsed                        // at least one request was answered on this connection
+
+	exchangeFlags = flagKeep | flagOld | flagHead | flagOpen | flagChunked | flagContinue | record.FlagBulk
+)
+
+// Config bounds what one connection can make us spend. Zero means the default.
+type Config struct {
+	Limits           h1.Limits     // sizes of heads, chunks and trailers
+	HeadTimeout      time.Duration // from connect, or from a head's first byte, to its end: 10 s; stops slow headers (408)
+	BodyTimeout      time.Duration // between two pieces of a body: 10 s; stops slow bodies (408)
+	KeepAliveTimeout time.Duration // between two requests: 75 s
+	LingerTimeout    time.Duration // reading on after our last byte: 2 s (RFC 9112 §9.6)
+	PipelineBytes    int           // input kept behind an unanswered request: 4 KiB; beyond, the connection ends with that answer
+	OutputBytes      int           // answers queued before no further pipelined request is read: 64 KiB
+	DiscardBytes     int64         // unread body thrown away to keep a connection: 64 KiB; beyond, it ends
+}
+
+func (c *Config) fill() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.HeadTimeout, 10*time.Second)
+	def(&c.BodyTimeout, 10*time.Second)
+	def(&c.KeepAliveTimeout, 75*time.Second)
+	def(&c.LingerTimeout, 2*time.Second)
+	if c.PipelineBytes <= 0 {
+		c.PipelineBytes = 4 << 10
+	}
+	if c.OutputBytes <= 0 {
+		c.OutputBytes = 64 << 10
+	}
+	if c.DiscardBytes <= 0 {
+		c.DiscardBytes = 64 << 10
+	}
+	if c.Limits == (h1.Limits{}) {
+		c.Limits = h1.DefaultLimits
+	}
+}
+
+// Sessions serves a loop's HTTP/1 connections.
+type Sessions struct {
+	l       *loop.Loop
+	handler exchange.Handler
+	cfg     Config
+	framers framers
+	extras  extras
+	request *h1.Request // parses heads; one that comes in pieces takes it along
+	head    exchange.Head
+	date    date
+	closing bool // Drain was called: every answer is its connection's last
+	Stats   Stats
+}
+
+// Stats are the sessions' own counts. Read them on the loop.
+type Stats struct {
+	Requests  uint64
+	BadHeads  uint64 // refused by the parser
+	Timeouts  uint64 // 408
+	Pipelined uint64 // input thrown away for PipelineBytes
+}
+
+// New makes the sessions of a loop; boundary separates the parts of multipart answers and must be unguessable.
+func New(l *loop.Loop, h exchange.Handler, cfg Config, boundary string) *Sessions {
+	cfg.fill()
+	s := &Sessions{l: l, handler: h, cfg: cfg, request: new(h1.Request)}
+	s.framers.init(s, boundary)
+	s.extras.init()
+	return s
+}
+
+func (s *Sessions) view(slot uint32) exchange.Exchange {
+	return exchange.Exchange{Slot: slot, Session: s}
+}
+
+// active reports whether an exchange is under way.
+func active(state uint8) bool { return state >= stateBody && state <= statePoll }
+
+// Happened is the loop telling of a connection.
+func (s *Sessions) Happened(slot uint32, e loop.Event) {
+	r := s.l.At(slot)
+	switch e {
+	case loop.Opened:
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.HeadTimeout))
+	case loop.HungUp:
+		s.hungUp(slot, r)
+	case loop.Ended:
+		s.ended(slot, r)
+	case loop.Drained:
+		s.drained(slot, r)
+	case loop.Expired:
+		s.expired(slot, r)
+	}
+}
+
+// hungUp: whoever waits for messages and closes its side has left; whoever waits for an answer may still want it.
+func (s *Sessions) hungUp(slot uint32, r *record.Record) {
+	switch r.State {
+	case stateHold, statePoll:
+		s.l.Close(slot, record.ReasonGone)
+	case stateWait:
+		r.Flags |= flagPeerDone
+		r.Flags &^= flagKeep
+	}
+}
+
+// ended: there will be no more input and all of it was read.
+func (s *Sessions) ended(slot uint32, r *record.Record) {
+	r.Flags |= flagPeerDone
+	if r.State == stateIdle || r.State == stateLinger {
+		if s.l.Queued(slot) == 0 {
+			s.l.Close(slot, record.ReasonDone)
+			return
+		}
+		s.last(slot, r)
+		return
+	}
+	s.l.Close(slot, record.ReasonGone) // a head or body that will never be whole
+}
+
+func (s *Sessions) drained(slot uint32, r *record.Record) {
+	switch {
+	case r.State == stateLinger:
+		if r.Flags&flagPeerDone != 0 {
+			s.l.Close(slot, record.ReasonDone)
+			return
+		}
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.LingerTimeout))
+	case r.State == stateIdle:
+		s.l.Resume(slot)
+	case active(r.State):
+		s.handler.Happened(s.view(slot), exchange.Drained)
+	}
+}
+
+func (s *Sessions) expired(slot uint32, r *record.Record) {
+	switch r.State {
+	case stateHead, stateBody:
+		s.Stats.Timeouts++
+		s.refuse(slot, r, 408, "the request took too long to arrive")
+	case stateHold, statePoll:
+		s.handler.Happened(s.view(slot), exchange.TimedOut)
+	case stateWait:
+	case stateIdle:
+		if s.l.Queued(slot) > 0 {
+			return // the answer is not read; the loop's stall timeout decides
+		}
+		s.l.Close(slot, record.ReasonDone)
+	default:
+		s.l.Close(slot, record.ReasonTimeout)
+	}
+}
+
+// Closed is the loop's last word on a connection.
+func (s *Sessions) Closed(slot uint32, why record.Reason) {
+	r := s.l.At(slot)
+	s.dropExtra(r)
+	if active(r.State) {
+		s.handler.Ended(s.view(slot), why)
+	}
+}
+
+// finish ends an exchange whose answer is queued whole, and readies the connection for the next one, or its end.
+func (s *Sessions) finish(slot uint32, r *record.Record) {
+	rest, kept := s.unread(r)
+	r.State = stateLinger // the exchange is over for whoever asks from inside Ended
+	s.handler.Ended(s.view(slot), record.ReasonDone)
+	s.l.Turn(slot)
+	keep := r.Flags&(flagKeep|flagPeerDone) == flagKeep && !r.Closing
+	r.Flags = r.Flags&^exchangeFlags | flagUsed
+	switch {
+	case !keep || rest && !kept:
+		s.dropExtra(r)
+		s.last(slot, r)
+	case rest:
+		r.State = stateDiscard
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.BodyTimeout))
+		s.l.Resume(slot)
+	default:
+		s.dropExtra(r)
+		r.State = stateIdle
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
+		s.l.Resume(slot)
+	}
+}
+
+// Drain makes every answer the last one of its connection, and closes those that wait for a request.
+func (s *Sessions) Drain() {
+	s.closing = true
+	s.l.Each(0, math.MaxInt, func(slot uint32, r *record.Record) {
+		if r.Kind == record.HTTP1 && r.State == stateIdle && s.l.Queued(slot) == 0 {
+			s.l.Close(slot, record.ReasonShutdown)
+		}
+	})
+}
+
+// unread reports whether a part of the request's body has not come yet, and whether it is worth reading to keep the
+// connection: a body of unknown or great length is not, nor one that waits for 100 Continue.
+func (s *Sessions) unread(r *record.Record) (rest, worth bool) {
+	if r.State != stateBody {
+		return false, false
+	}
+	left := s.extras.at(r.Extra).body.Remaining()
+	return true, left >= 0 && left <= s.cfg.DiscardBytes && r.Flags&flagContinue == 0
+}
+
+// last closes the connection once everything queued is sent.
+func (s *Sessions) last(slot uint32, r *record.Record) {
+	r.State = stateLinger
+	s.l.SetDeadline(slot, 0)
+	s.l.Resume(slot)
+	s.l.CloseAfterWrite(slot)
+}

@@ -1,0 +1,155 @@
+package loop
+
+import (
+	"errors"
+	"holdfast/engine/record"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/engine/epoll"
+)
+
+const (
+	listenerTag = uint64(1) << 63
+	acceptRetry = 100 * time.Millisecond // how soon a paused listener is tried again
+)
+
+// listener is a listening socket of this loop.
+type listener struct {
+	fd      int
+	kind    record.Kind
+	spare   int64 // connections it may take beyond MaxConns: keeps publishers in when clients fill the house
+	paused  bool
+	retryAt int64
+	closed  bool
+}
+
+// Listen takes connections of this kind from a listening socket, which the loop then owns. Connections beyond MaxConns
+// are left in the backlog, but for spare ones. On the loop, or before Run.
+func (l *Loop) Listen(fd int, kind record.Kind, spare int) (index int, err error) {
+	index = len(l.listeners)
+	if err := l.k.Add(fd, listenerTag|uint64(index), epoll.In); err != nil {
+		return 0, err
+	}
+	l.listeners = append(l.listeners, listener{fd: fd, kind: kind, spare: int64(spare)})
+	return index, nil
+}
+
+// CloseListeners stops accepting for good. What waits in the backlog is reset by the kernel.
+func (l *Loop) CloseListeners() {
+	for i := range l.listeners {
+		if ln := &l.listeners[i]; !ln.closed {
+			ln.closed = true
+			l.k.Close(ln.fd, epoll.Now)
+		}
+	}
+}
+
+// accept takes a bounded number of connections from one listener.
+func (l *Loop) accept(index int) {
+	ln := &l.listeners[index]
+	for range l.cfg.AcceptsPerTick {
+		if ln.closed || ln.paused {
+			return
+		}
+		if l.cfg.Conns.Add(1) > l.cfg.MaxConns+ln.spare {
+			l.cfg.Conns.Add(-1)
+			l.Stats.AcceptsFull++
+			l.pauseAccept(index)
+			return
+		}
+		fd, err := l.k.Accept(ln.fd)
+		if err == nil {
+			l.open(fd, ln.kind, uint8(index))
+			continue
+		}
+		l.cfg.Conns.Add(-1)
+		if errors.Is(err, unix.EAGAIN) {
+			return
+		}
+		switch epoll.Classify(err) {
+		case epoll.Exhausted:
+			l.Stats.AcceptsExhausted++
+			l.pauseAccept(index)
+			return
+		case epoll.Retry, epoll.CloseConn:
+			continue // that one connection is lost, not the listener
+		default:
+			l.Stats.AcceptsFailed++
+			l.pauseAccept(index)
+			return
+		}
+	}
+}
+
+// pauseAccept takes the listener out of epoll: with nothing to accept into, its level-triggered event would spin.
+func (l *Loop) pauseAccept(index int) {
+	ln := &l.listeners[index]
+	ln.paused = true
+	ln.retryAt = l.now + int64(acceptRetry)
+	if err := l.k.Del(ln.fd); err != nil {
+		l.Stats.AcceptsFailed++
+	}
+}
+
+// resumeAccept tries paused listeners again after a while.
+func (l *Loop) resumeAccept() {
+	for i := range l.listeners {
+		ln := &l.listeners[i]
+		if !ln.paused || ln.closed || l.now < ln.retryAt {
+			continue
+		}
+		if err := l.k.Add(ln.fd, listenerTag|uint64(i), epoll.In); err != nil {
+			ln.retryAt = l.now + int64(acceptRetry)
+			continue
+		}
+		ln.paused = false
+	}
+}
+
+func (l *Loop) acceptPaused() bool {
+	for i := range l.listeners {
+		if l.listeners[i].paused && !l.listeners[i].closed {
+			return true
+		}
+	}
+	return false
+}
+
+// open gives a socket its record.
+func (l *Loop) open(fd int, kind record.Kind, listener uint8) (slot uint32, ok bool) {
+	slot, ok = l.records.Alloc()
+	if !ok {
+		l.refuse(fd)
+		return 0, false
+	}
+	r := l.records.At(slot)
+	r.fd = int32(fd)
+	r.Kind = kind
+	r.Listener = listener
+	r.Born = l.Seconds()
+	r.Wrote = r.Born
+	r.mask = epoll.In | epoll.RdHup
+	if err := l.k.Add(fd, tagOf(slot, r.fd), r.mask); err != nil {
+		l.records.Free(slot)
+		l.refuse(fd)
+		return 0, false
+	}
+	l.Stats.Accepted++
+	l.Stats.Conns++
+	l.protocols[kind].Happened(slot, Opened)
+	return slot, true
+}
+
+func (l *Loop) refuse(fd int) {
+	l.Stats.AcceptsFull++
+	l.k.Close(fd, epoll.Reset)
+	l.cfg.Conns.Add(-1)
+}
+
+// Adopt makes a connection out of a socket that somebody else opened, such as one being connected. It counts as one.
+func (l *Loop) Adopt(fd int, kind record.Kind) (slot uint32, ok bool) {
+	l.cfg.Conns.Add(1)
+	return l.open(fd, kind, 0)
+}
