@@ -65,7 +65,7 @@ func exportedIsDocumented(tree []*source) (findings []string) {
 	return findings
 }
 
-// undocumentedSpecs lets the comment of a group speak for its members, as it does in godoc.
+// undocumentedSpecs lets the comment of a group speak for its members, as it does in godoc: theirs add to it.
 func undocumentedSpecs(s *source, d *ast.GenDecl) (findings []string) {
 	if d.Tok == token.IMPORT || words(d.Doc) >= minDocWords {
 		return nil
@@ -75,12 +75,12 @@ func undocumentedSpecs(s *source, d *ast.GenDecl) (findings []string) {
 		said := 0
 		switch sp := spec.(type) {
 		case *ast.TypeSpec:
-			names, said = []*ast.Ident{sp.Name}, max(words(sp.Doc), words(sp.Comment))
+			names, said = []*ast.Ident{sp.Name}, words(sp.Doc)+words(sp.Comment)
 		case *ast.ValueSpec:
-			names, said = sp.Names, max(words(sp.Doc), words(sp.Comment))
+			names, said = sp.Names, words(sp.Doc)+words(sp.Comment)
 		}
 		for _, name := range names {
-			if name.IsExported() && said < minDocWords {
+			if name.IsExported() && said+words(d.Doc) < minDocWords {
 				findings = append(findings, s.at(name.Pos(), "%s: exported, and its comment has fewer than %d words", name.Name, minDocWords))
 			}
 		}
@@ -153,5 +153,7 @@ func TestExportedComments(t *testing.T) {
 	f("func (g Pair[K, V]) Get() {}", "Get: exported")
 	f("type Group struct{}", "Group: exported")
 	f("var Default = 1", "Default: exported")
+	f("// The bounds.\nconst (\n\tA = 1 // in bytes\n)", "")
+	f("// Bounds.\nconst (\n\tA = 1 // bytes\n)", "A: exported")
 	f("const (\n\tA = 1 // bytes\n)", "A: exported")
 }
