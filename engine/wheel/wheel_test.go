@@ -77,6 +77,9 @@ func TestModel(t *testing.T) {
 			switch rng.IntN(10) {
 			case 0, 1, 2, 3, 4:
 				at := now + jump(rng, w) - 1<<w.shift
+				if due, ok := m[slot]; ok && rng.IntN(2) == 0 {
+					at = w.start + (due+rng.Int64N(7)-3)<<w.shift // a little nearer or farther
+				}
 				w.Set(slot, at)
 				m[slot] = dueTick(w, at, now)
 			case 5:
