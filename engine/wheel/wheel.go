@@ -190,8 +190,8 @@ func (w *Wheel) turn() bool {
 }
 
 // next is the bucket that comes up first, and when: never before cur, as a coarse bucket begins at a tick where time
-// stops until it is emptied. The finest level goes first, so that what is due does not wait for
-// what is filed anew in the same tick.
+// stops until it is emptied. The finest level goes first, so that what is due does not wait for what is filed anew in
+// the same tick.
 func (w *Wheel) next() (at uint64, bucket uint32, ok bool) {
 	for level := range uint(levels) {
 		full := w.full[level]
