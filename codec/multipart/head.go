@@ -16,7 +16,7 @@ func (p *Parser) head(b []byte) (ev Event, n int) {
 	switch {
 	case p.err != nil:
 		return ev, 0
-	case end == 0 && len(b) > p.cfg.MaxHead:
+	case end == 0 && len(b) >= p.cfg.MaxHead:
 		p.fail(ErrHeadBytes)
 		return ev, 0
 	case end == 0:
