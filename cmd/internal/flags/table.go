@@ -1,7 +1,8 @@
 // Package flags turns one table of settings into command-line flags, environment variables and grouped help, so that
 // the three cannot disagree. It must never give a setting a meaning: that is the Config's whose field a row points to.
 //
-// Reading order: table.go (what a row says and what is made of it), value.go (how text becomes a field), usage.go.
+// Reading order: table.go (what a row says and what is made of it), value.go (how text becomes a field), usage.go (help),
+// command.go (all of it for one command), check.go (for tests).
 package flags
 
 import (
@@ -30,7 +31,7 @@ const Bytes = "bytes"
 
 // Settable is what a field may be.
 type Settable interface {
-	int | bool | string | time.Duration | []string
+	int | int64 | bool | string | time.Duration | []string
 }
 
 // New makes a row. The field's present value becomes the default.

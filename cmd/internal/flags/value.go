@@ -42,6 +42,11 @@ func bind(field any, unit string) pflag.Value {
 			return &value[int]{p, "size", ParseSize, FormatSize}
 		}
 		return &value[int]{p, "int", parseInt, strconv.Itoa}
+	case *int64:
+		if unit == Bytes {
+			return &value[int64]{p, "size", widen(ParseSize), func(n int64) string { return FormatSize(int(n)) }}
+		}
+		return &value[int64]{p, "int", widen(parseInt), func(n int64) string { return strconv.FormatInt(n, 10) }}
 	case *bool:
 		return &value[bool]{p, "bool", parseBool, strconv.FormatBool}
 	case *string:
@@ -52,6 +57,13 @@ func bind(field any, unit string) pflag.Value {
 		return &list{field: p}
 	}
 	panic(fmt.Sprintf("flags: no way to read a %T", field))
+}
+
+func widen(parse func(string) (int, error)) func(string) (int64, error) {
+	return func(text string) (int64, error) {
+		n, err := parse(text)
+		return int64(n), err
+	}
 }
 
 func parseInt(text string) (int, error) {

@@ -110,6 +110,7 @@ func bad[T Settable](t *testing.T, text, advice string) {
 func TestValues(t *testing.T) {
 	good(t, "12", 12)
 	good(t, "-1", -1)
+	good(t, "12", int64(12))
 	good(t, "5m", 5*time.Minute)
 	good(t, "0", time.Duration(0))
 	good(t, "yes", true)
@@ -119,11 +120,19 @@ func TestValues(t *testing.T) {
 	bad[int](t, "many", "whole number")
 	bad[int](t, "1.5", "whole number")
 	bad[int](t, "64KiB", "whole number")
+	bad[int64](t, "x", "whole number")
 	bad[time.Duration](t, "30", "with its unit")
 	bad[time.Duration](t, "soon", "with its unit")
 	bad[bool](t, "maybe", "true or false")
 	if n, err := set[int](Bytes, "64KiB"); err != nil || n != 64<<10 {
 		t.Errorf("an int in bytes: %d, %v", n, err)
+	}
+	if n, err := set[int64](Bytes, "1MiB"); err != nil || n != 1<<20 {
+		t.Errorf("an int64 in bytes: %d, %v", n, err)
+	}
+	wide := int64(64 << 10)
+	if text := bind(&wide, Bytes).String(); text != "64KiB" {
+		t.Errorf("an int64 in bytes is shown as %s", text)
 	}
 }
 
