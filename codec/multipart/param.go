@@ -54,8 +54,9 @@ func isBoundaryByte(c byte) bool {
 
 var boundaryMarks = []byte("'()+_,-./:=? ")
 
-// param finds the one parameter with that name, in lower case; ok is false if there is none, if there are two, or if
-// the parameters are malformed (RFC 9110 §5.6.6).
+// param finds the one parameter with that name, in lower case; ok is false if there is none, if there are two, if it holds
+// a backslash, or if any parameter is malformed (RFC 9110 §5.6.6). RFC 2231's other spellings of it (name*, name*0) are
+// refused too: some readers prefer them, and would read another value than we do.
 func param(value []byte, lower string) (found []byte, ok bool) {
 	_, rest := cutParam(value)
 	for rest != nil {
@@ -70,8 +71,9 @@ func param(value []byte, lower string) (found []byte, ok bool) {
 			return nil, false
 		}
 		text, valid := unquote(item[1:])
-		mine := field.EqualFold(name, lower)
-		if mine && (ok || !valid) || !valid && text == nil {
+		base, _, spelled := bytes.Cut(name, star)
+		mine := field.EqualFold(base, lower)
+		if !valid || mine && (ok || spelled || bytes.IndexByte(text, '\\') >= 0) {
 			return nil, false
 		}
 		if mine {
@@ -81,23 +83,24 @@ func param(value []byte, lower string) (found []byte, ok bool) {
 	return found, ok
 }
 
-// unquote returns the token or the inside of the quoted string that is all of b. Malformed text is nil; text with a
-// backslash is returned as it stands, but not as valid.
-func unquote(b []byte) (text []byte, valid bool) {
+var star = []byte{'*'}
+
+// unquote returns the token, or the inside of the quoted string as it stands, that is all of b.
+func unquote(b []byte) (text []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
-		if !field.IsToken(b) {
-			return nil, false
-		}
-		return b, true
+		return b, field.IsToken(b)
 	}
 	for i := 1; i < len(b); i++ {
 		switch {
-		case b[i] == '"' && i == len(b)-1:
-			return b[1:i], bytes.IndexByte(b[1:i], '\\') < 0
-		case b[i] == '"' || !field.IsValueByte(b[i]):
+		case b[i] == '"':
+			return b[1:i], i == len(b)-1
+		case !field.IsValueByte(b[i]):
 			return nil, false
 		case b[i] == '\\':
 			i++
+			if i < len(b) && !field.IsValueByte(b[i]) {
+				return nil, false
+			}
 		}
 	}
 	return nil, false
