@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,7 @@ type Engine struct {
 	units     []*unit
 	conns     *atomic.Int64
 	addresses []netip.AddrPort
+	started   time.Time
 	done      sync.WaitGroup
 	failed    chan error
 }
@@ -49,7 +51,7 @@ type unit struct {
 // Start opens the listeners of cfg.Snapshot and runs the loops. An error says which address could not be had and why.
 func Start(cfg Config) (*Engine, error) {
 	cfg.fill()
-	e := &Engine{cfg: cfg, conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
+	e := &Engine{cfg: cfg, started: time.Now(), conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
 	e.cluster = gateway.NewCluster(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
 	e.cluster.Snapshot.Store(cfg.Snapshot)
 	boundary := "hf-" + rand.Text()

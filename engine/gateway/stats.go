@@ -54,3 +54,19 @@ func (s *Stats) count(c *counts, took time.Duration) {
 	s.Latency[min(bits.Len64(us), LatencyBuckets-1)]++
 	s.LatencySum += took
 }
+
+// Depths are the lengths of a gateway's queues at one moment.
+type Depths struct {
+	Mail    int // letters waiting
+	Fanouts int // under way or waiting
+	Pushes  int // waiting for verdicts
+}
+
+// Depths measures the queues. On the gateway's loop only.
+func (g *Gateway) Depths() Depths {
+	return Depths{
+		Mail:    g.cluster.boxes[g.id].Len() + len(g.mail.letters) - g.mail.read,
+		Fanouts: g.jobs.walks,
+		Pushes:  g.ops.waiting,
+	}
+}

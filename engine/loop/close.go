@@ -155,3 +155,6 @@ func (l *Loop) Each(after uint32, limit int, visit func(slot uint32, r *record.R
 	}
 	return slot
 }
+
+// FD is a connection's descriptor, for asking the system about it. On the loop only.
+func (l *Loop) FD(slot uint32) int { return int(l.records.At(slot).fd) }
