@@ -124,11 +124,15 @@ func (d *Body) data(b []byte, n int, lim *Limits) (Event, []byte, int, error) {
 		return NeedMore, nil, n, nil
 	}
 	if d.state == bodyToClose {
-		d.total += int64(len(rest))
-		if lim.Body > 0 && d.total > lim.Body {
-			return NeedMore, nil, n, errBodyTooLong
+		if lim.Body > 0 {
+			room := lim.Body - d.total
+			if room <= 0 {
+				return NeedMore, nil, n, errBodyTooLong
+			}
+			rest = rest[:min(int64(len(rest)), room)]
 		}
-		return Data, rest, len(b), nil
+		d.total += int64(len(rest))
+		return Data, rest, n + len(rest), nil
 	}
 	if int64(len(rest)) > d.left {
 		rest = rest[:d.left]

@@ -24,7 +24,7 @@ var (
 	errHeadBytes   = &Error{431, "head too long"}
 	errFieldCount  = &Error{431, "too many fields"}
 	errEmptyLines  = &Error{400, "too many empty lines before the request"}
-	errLineTooLong = &Error{414, "request line too long"}
+	errLineTooLong = &Error{414, "start line too long"}
 )
 
 // Request and status lines.

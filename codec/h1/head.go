@@ -145,12 +145,12 @@ func (h *head) appendFields(dst []field.Field, b []byte) []field.Field {
 }
 
 // frame notes a field that decides where the message and the connection end.
-func (h *head) frame(k kind, value []byte, lim *Limits) error {
+func (h *head) frame(k kind, value []byte) error {
 	switch k {
 	case kindConnection:
 		h.connection(value)
 	case kindLength:
-		return h.contentLength(value, lim)
+		return h.contentLength(value)
 	case kindCoding:
 		return h.transferEncoding(value)
 	case kindUpgrade:
@@ -187,7 +187,7 @@ func (h *head) upgrade() bool {
 
 // contentLength takes one plain decimal number, once. RFC 9112 §6.3 would let
 // "5, 5" or two equal lines pass as 5; no honest client sends them.
-func (h *head) contentLength(value []byte, lim *Limits) error {
+func (h *head) contentLength(value []byte) error {
 	if h.saw&sawCoding != 0 {
 		return errLengthCoding
 	}
@@ -207,9 +207,6 @@ func (h *head) contentLength(value []byte, lim *Limits) error {
 			return errLengthHuge
 		}
 		n = n*10 + d
-	}
-	if lim.Body > 0 && n > lim.Body {
-		return errBodyTooLong
 	}
 	h.saw |= sawLength
 	h.framing, h.length = Length, n

@@ -106,7 +106,7 @@ func validIPv6(b []byte) bool {
 			compressed, b = true, b[1:]
 		}
 	}
-	return groups == 8 || compressed && groups < 8
+	return groups <= 8 && compressed == (groups < 8)
 }
 
 // validIPv4 checks dotted decimal, without leading zeros.

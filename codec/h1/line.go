@@ -37,67 +37,64 @@ type line struct {
 // scan goes on from where it stopped and reads to the end of the line or of b.
 // Every byte is looked at once, and a bad one is reported as soon as it is seen.
 func (l *line) scan(b []byte) (lineEvent, error) {
-	i := l.pos
-	for i < len(b) {
-		switch l.state {
-		case lineBegin:
-			c := b[i]
-			if c == '\r' {
-				l.state = lineEmptyLF
-				i++
-				continue
-			}
-			// RFC 9112 §2.2 and §5.2: neither folding nor whitespace before the
-			// first field is let through.
-			if field.IsOWS(c) {
-				return lineMore, errFold
-			}
-			l.nameAt, l.state = i, lineName
-		case lineName:
-			i += field.TokenRun(b[i:])
-			if i == len(b) {
-				break
-			}
+	i, state := l.pos, l.state
+	if state == lineBegin && i < len(b) {
+		// RFC 9112 §2.2 and §5.2: neither folding nor whitespace before the first
+		// field is let through.
+		if field.IsOWS(b[i]) {
+			return lineMore, errFold
+		}
+		if l.nameAt, state = i, lineName; b[i] == '\r' {
+			state = lineEmptyLF
+			i++
+		}
+	}
+	if state == lineName && i < len(b) {
+		if i += field.TokenRun(b[i:]); i < len(b) {
 			if b[i] != ':' || i == l.nameAt {
 				return lineMore, nameError(b[i])
 			}
-			l.nameEnd, l.state = i, lineOWS
+			l.nameEnd, state = i, lineOWS
 			i++
-		case lineOWS:
-			for i < len(b) && field.IsOWS(b[i]) {
-				i++
-			}
-			if i == len(b) {
-				break
-			}
-			l.valueAt, l.state = i, lineValue
-		case lineValue:
-			i += field.ValueRun(b[i:])
-			if i == len(b) {
-				break
-			}
+		}
+	}
+	if state == lineOWS {
+		for i < len(b) && field.IsOWS(b[i]) {
+			i++
+		}
+		if i < len(b) {
+			l.valueAt, state = i, lineValue
+		}
+	}
+	if state == lineValue && i < len(b) {
+		if i += field.ValueRun(b[i:]); i < len(b) {
 			if b[i] != '\r' {
 				return lineMore, byteError(b[i], errValue)
 			}
-			l.valueEnd, l.state = i, lineLF
+			l.valueEnd, state = i, lineLF
 			i++
-		case lineLF, lineEmptyLF:
-			if b[i] != '\n' {
-				return lineMore, errBareCR
-			}
-			l.pos = i + 1
-			if l.state == lineEmptyLF {
-				return lineEnd, nil
-			}
-			l.state = lineBegin
-			for l.valueEnd > l.valueAt && field.IsOWS(b[l.valueEnd-1]) {
-				l.valueEnd--
-			}
-			return lineField, nil
 		}
 	}
-	l.pos = i
+	if state >= lineLF && i < len(b) {
+		return l.end(b, i, state)
+	}
+	l.pos, l.state = i, state
 	return lineMore, nil
+}
+
+// end checks the LF that has to follow a CR, and closes the line.
+func (l *line) end(b []byte, i int, state lineState) (lineEvent, error) {
+	if b[i] != '\n' {
+		return lineMore, errBareCR
+	}
+	l.pos, l.state = i+1, lineBegin
+	if state == lineEmptyLF {
+		return lineEnd, nil
+	}
+	for l.valueEnd > l.valueAt && field.IsOWS(b[l.valueEnd-1]) {
+		l.valueEnd--
+	}
+	return lineField, nil
 }
 
 // nameError says what is wrong with a byte that ends a field name.

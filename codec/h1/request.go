@@ -212,7 +212,12 @@ func (r *Request) note(k kind, value []byte, lim *Limits) error {
 	case kindExpect:
 		return r.expect(value)
 	case kindOther, kindUpgrade, kindConnection, kindLength, kindCoding:
-		return h.frame(k, value, lim)
+		if err := h.frame(k, value); err != nil {
+			return err
+		}
+		if lim.Body > 0 && h.length > lim.Body {
+			return errBodyTooLong
+		}
 	}
 	return nil
 }

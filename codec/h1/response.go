@@ -91,11 +91,18 @@ func (r *Response) Parse(b []byte, lim *Limits) (n int, done bool, err error) {
 		case lineMore:
 			return 0, false, nil
 		case lineField:
-			if err := r.head.frame(k, value, lim); err != nil {
+			// RFC 9112 §6.3: a client ignores framing on its way into a tunnel.
+			if r.tunnel() && (k == kindLength || k == kindCoding) {
+				continue
+			}
+			if err := r.head.frame(k, value); err != nil {
 				return 0, false, err
 			}
 		case lineEnd:
 			r.finish(b)
+			if lim.Body > 0 && r.Length > lim.Body {
+				return 0, false, errBodyTooLong
+			}
 			return r.head.line.pos, true, nil
 		}
 	}
@@ -170,6 +177,11 @@ func (r *Response) line(b []byte, lim *Limits) error {
 	return nil
 }
 
+// tunnel says whether this is the success that turns a connection into one.
+func (r *Response) tunnel() bool {
+	return r.asked == AskedConnect && r.status >= 200 && r.status < 300
+}
+
 // finish sets the results. RFC 9112 §6.3 decides the framing: what is said of a
 // body counts for nothing where there can be none.
 func (r *Response) finish(b []byte) {
@@ -181,7 +193,7 @@ func (r *Response) finish(b []byte) {
 	r.KeepAlive, r.Upgrade = h.keepAlive(), h.upgrade()
 	switch {
 	case r.asked == AskedHead, r.status < 200, r.status == 204, r.status == 304,
-		r.asked == AskedConnect && r.status < 300:
+		r.tunnel():
 		r.Framing = None
 	case h.saw&(sawLength|sawCoding) != 0:
 		r.Framing, r.Length = h.framing, h.length
