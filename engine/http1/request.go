@@ -22,6 +22,9 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 		case stateIdle, stateHead:
 			n = s.readHead(slot, r, b[used:])
 		case stateBody, stateDiscard:
+			if r.Paused {
+				return used
+			}
 			n = s.readBody(slot, r, b[used:])
 		case stateLinger:
 			return len(b)
@@ -164,7 +167,9 @@ func (s *Sessions) readBody(slot uint32, r *record.Record, b []byte) int {
 		}
 		switch event {
 		case h1.NeedMore:
-			s.l.SetDeadline(slot, s.l.Now()+int64(x.patience))
+			if !r.Paused {
+				s.l.SetDeadline(slot, s.l.Now()+int64(s.extras.at(r.Extra).patience))
+			}
 			return used
 		case h1.Data:
 			if r.State == stateBody {

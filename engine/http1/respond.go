@@ -141,13 +141,19 @@ func (s *Sessions) writeError(slot uint32, status int, reason string) {
 	s.l.Write(slot, append(b, body...))
 }
 
-// Pause stops the request's body.
-func (s *Sessions) Pause(slot uint32) { s.l.Pause(slot) }
+// Pause stops the request's body. The client is not to blame for the time that it then takes.
+func (s *Sessions) Pause(slot uint32) {
+	if s.l.At(slot).State == stateBody {
+		s.l.Pause(slot)
+		s.l.SetDeadline(slot, 0)
+	}
+}
 
 // Resume takes Pause back while there is body to come.
 func (s *Sessions) Resume(slot uint32) {
-	if s.l.At(slot).State == stateBody {
+	if r := s.l.At(slot); r.State == stateBody {
 		s.l.Resume(slot)
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.extras.at(r.Extra).patience))
 	}
 }
 

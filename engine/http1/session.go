@@ -166,7 +166,8 @@ func (s *Sessions) drained(slot uint32, r *record.Record) {
 			return
 		}
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.LingerTimeout))
-	case r.State == stateIdle:
+	case r.State == stateIdle: // the client reads its answers after all
+		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		s.l.Resume(slot)
 	case active(r.State):
 		s.handler.Happened(s.view(slot), exchange.Drained)
