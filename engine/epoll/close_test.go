@@ -96,7 +96,7 @@ func TestCloseWithUnreadInputResets(t *testing.T) {
 	k := newKernel(t)
 	server, client := pair(t, k)
 	mustSend(t, k, client, "never read")
-	if err := await2(k, server); err != nil {
+	if err := arrived(server); err != nil {
 		t.Fatal(err)
 	}
 	k.Close(server, Now)

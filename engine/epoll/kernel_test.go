@@ -223,7 +223,7 @@ func TestNow(t *testing.T) {
 		}
 		last = now
 	}
-	start, wall := a.Now(), time.Now()
+	wall, start := time.Now(), a.Now()
 	time.Sleep(5 * time.Millisecond)
 	if ours, real := a.Now()-start, int64(time.Since(wall)); ours < 5e6 || ours > real {
 		t.Errorf("Now went %d ns in at most %d", ours, real)

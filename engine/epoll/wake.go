@@ -49,7 +49,7 @@ func (w *waker) close() {
 	w.fd = -1
 }
 
-func (w *waker) rearm() { w.pending.Store(false); var b [8]byte; unix.Read(w.fd, b[:]) }
+func (w *waker) rearm() { w.pending.Store(false) }
 
 // Wake makes the current Wait, or else the next one, return. Any goroutine may call it.
 func (k *Kernel) Wake() {
