@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"holdfast/codec/key"
 )
@@ -22,19 +23,19 @@ var ErrCursor = errors.New("after= is not a cursor from an earlier page: start w
 
 func (s *Server) conns(w http.ResponseWriter, r *http.Request) {
 	q := query{values: r.URL.Query()}
-	q.allow("form", "key", "min_queued", "min_age", "after", "limit")
+	q.allow("form", "key", "min_queued", "min_age", "limit")
 	f := ConnFilter{
 		Form:      q.values.Get("form"),
 		Key:       q.key("key"),
 		MinQueued: q.number("min_queued", 0),
-		MinAge:    q.number("min_age", 0),
+		MinAge:    time.Duration(q.number("min_age", 0)) * time.Second,
 	}
 	limit := q.limit()
 	if q.refused(w) {
 		return
 	}
-	list, next, err := s.source.Conns(r.Context(), f, q.values.Get("after"), limit)
-	page(w, ConnPage{Conns: nonNil(list), Next: next}, err)
+	list, more, err := s.source.Conns(r.Context(), f, limit)
+	page(w, ConnPage{Conns: nonNil(list), More: more}, err)
 }
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {

@@ -27,20 +27,23 @@ func (n *node) Metrics(_ context.Context, w *metrics.Writer) error {
 	return n.broken
 }
 
-func (n *node) Conns(_ context.Context, f ConnFilter, after string, limit int) ([]Conn, string, error) {
-	n.asked = fmt.Sprintf("conns form=%s key=%q queued=%d age=%d after=%s limit=%d", f.Form, f.Key, f.MinQueued, f.MinAge, after, limit)
-	switch after {
-	case "":
-		return []Conn{{ID: "0.1.2", Peer: "192.0.2.1:5", Protocol: "http1", Form: "sse", Keys: []string{"a%2Cb"}, AgeSeconds: 7, IdleSeconds: -1}}, "c1", n.broken
-	case "c1":
-		return nil, "", n.broken
+func (n *node) Conns(_ context.Context, f ConnFilter, limit int) ([]Conn, bool, error) {
+	n.asked = fmt.Sprintf("conns form=%s key=%q queued=%d age=%v limit=%d", f.Form, f.Key, f.MinQueued, f.MinAge, limit)
+	if f.Form == "poll" {
+		return nil, false, n.broken
 	}
-	return nil, "", ErrCursor
+	return []Conn{{ID: "1f", Listener: "public", Peer: "192.0.2.1:5", Form: "sse", Keys: []string{"a%2Cb"}, AgeSeconds: 7, SentSeconds: -1}}, true, n.broken
 }
 
 func (n *node) Keys(_ context.Context, prefix []byte, after string, limit int) ([]Key, string, error) {
 	n.asked = fmt.Sprintf("keys prefix=%q after=%s limit=%d", prefix, after, limit)
-	return []Key{{Key: "alice", Holders: 2}}, "", n.broken
+	switch after {
+	case "":
+		return []Key{{Key: "alice", Holders: 2}}, "c1", n.broken
+	case "c1":
+		return nil, "", n.broken
+	}
+	return nil, "", ErrCursor
 }
 
 func (n *node) Holders(_ context.Context, name []byte, limit int) (KeyHolders, error) {
@@ -76,12 +79,13 @@ func TestPaths(t *testing.T) {
 	}
 	f("/healthz", 200, `{"status":"ok"}`, "")
 	f("/readyz", 200, `{"status":"ready"}`, "")
-	f("/v1/conns", 200, `{"conns":[{"id":"0.1.2","peer":"192.0.2.1:5","protocol":"http1","form":"sse","keys":["a%2Cb"],"age_seconds":7,"idle_seconds":-1,"queued_bytes":0}],"next":"c1"}`,
-		`conns form= key="" queued=0 age=0 after= limit=100`)
-	f("/v1/conns?form=sse&key=a%2Cb&min_queued=1&min_age=60&limit=5&after=c1", 200, `{"conns":[]}`,
-		`conns form=sse key="a,b" queued=1 age=60 after=c1 limit=5`)
-	f("/v1/conns?after=stale", 400, `start without it`, `conns form= key="" queued=0 age=0 after=stale limit=100`)
-	f("/v1/keys", 200, `{"keys":[{"key":"alice","holders":2}]}`, `keys prefix="" after= limit=100`)
+	f("/v1/conns", 200, `{"conns":[{"id":"1f","loop":0,"listener":"public","peer":"192.0.2.1:5","form":"sse","keys":["a%2Cb"],`+
+		`"age_seconds":7,"sent_seconds":-1,"queued_bytes":0}],"more":true}`, `conns form= key="" queued=0 age=0s limit=100`)
+	f("/v1/conns?form=poll&key=a%2Cb&min_queued=1&min_age=60&limit=5", 200, `{"conns":[],"more":false}`,
+		`conns form=poll key="a,b" queued=1 age=1m0s limit=5`)
+	f("/v1/keys", 200, `{"keys":[{"key":"alice","holders":2}],"next":"c1"}`, `keys prefix="" after= limit=100`)
+	f("/v1/keys?after=c1", 200, `{"keys":[]}`, `keys prefix="" after=c1 limit=100`)
+	f("/v1/keys?after=stale", 400, `start without it`, `keys prefix="" after=stale limit=100`)
 	f("/v1/keys?prefix=al%20&limit=10000", 200, `alice`, `keys prefix="al " after= limit=10000`)
 	f("/v1/keys/alice", 200, `{"key":"alice","holders":1,"conns":[]}`, `holders "alice" limit=100`)
 	f("/v1/keys/a%2Fb%FF?limit=1", 200, `alice`, `holders "a/b\xff" limit=1`)

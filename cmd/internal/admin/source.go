@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"time"
 
 	"holdfast/cmd/internal/metrics"
 )
@@ -13,10 +14,10 @@ type Source interface {
 	Ready() error
 	// Metrics writes all families but those of the process itself.
 	Metrics(ctx context.Context, w *metrics.Writer) error
-	// Conns lists connections that pass the filter, at most limit of them, from a cursor on ("" is the start). The
-	// cursor that it returns is "" at the end.
-	Conns(ctx context.Context, f ConnFilter, after string, limit int) ([]Conn, string, error)
-	// Keys lists keys that begin with prefix in the same way.
+	// Conns lists connections that pass the filter, at most limit of them; more says that there are others.
+	Conns(ctx context.Context, f ConnFilter, limit int) (list []Conn, more bool, err error)
+	// Keys lists keys that begin with prefix, from a cursor on ("" is the start). The cursor that it returns is "" at the
+	// end; a page may be short, or even empty, before it.
 	Keys(ctx context.Context, prefix []byte, after string, limit int) ([]Key, string, error)
 	// Holders counts a key's holders and lists at most limit of them; a count of 0 is a key that nobody holds.
 	Holders(ctx context.Context, key []byte, limit int) (KeyHolders, error)
@@ -27,18 +28,19 @@ type ConnFilter struct {
 	Form      string // wire form of the hold: sse, poll, …; "none" for connections that hold nothing
 	Key       []byte // held by the connection
 	MinQueued int    // bytes of output that wait for a slow reader
-	MinAge    int    // seconds
+	MinAge    time.Duration
 }
 
 // Conn is one client connection at one moment.
 type Conn struct {
-	ID          string   `json:"id"`       // loop.slot.generation: never names another connection
-	Peer        string   `json:"peer"`     // address and port
-	Protocol    string   `json:"protocol"` // http1, …
-	Form        string   `json:"form"`     // none when nothing is held
-	Keys        []string `json:"keys"`     // percent-encoded, as in paths
+	ID          string   `json:"id"` // names this connection's exchange, and never another one
+	Loop        int      `json:"loop"`
+	Listener    string   `json:"listener"`
+	Peer        string   `json:"peer"` // address and port, "" when it has just gone
+	Form        string   `json:"form"` // none when nothing is held
+	Keys        []string `json:"keys"` // percent-encoded, as in paths
 	AgeSeconds  int64    `json:"age_seconds"`
-	IdleSeconds int64    `json:"idle_seconds"` // since something was last written to it; -1 never
+	SentSeconds int64    `json:"sent_seconds"` // since the kernel last took bytes for it; -1 never
 	QueuedBytes int      `json:"queued_bytes"`
 }
 
@@ -54,10 +56,10 @@ type KeyHolders struct {
 	Conns []Conn `json:"conns"` // some of them, when there are many
 }
 
-// ConnPage is a part of the list of connections.
+// ConnPage is connections that passed a filter.
 type ConnPage struct {
 	Conns []Conn `json:"conns"`
-	Next  string `json:"next,omitempty"` // give it as after= to go on
+	More  bool   `json:"more"` // the limit left some out: narrow the filter, or raise limit=
 }
 
 // KeyPage is a part of the list of keys.

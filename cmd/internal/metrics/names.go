@@ -12,15 +12,12 @@ const (
 	QueuedBytes       = "holdfast_queued_bytes"            // that output [loop]
 	ReceivedBytes     = "holdfast_received_bytes_total"    // from clients [loop]
 	SentBytes         = "holdfast_sent_bytes_total"        // to clients [loop]
-	Requests          = "holdfast_requests_total"          // requests begun
-	Pushes            = "holdfast_pushes_total"            // publish requests answered [verdict]
+	Requests          = "holdfast_requests_total"          // requests begun [protocol]
+	Pushes            = "holdfast_pushes_total"            // messages published [verdict]
 	Deliveries        = "holdfast_deliveries_total"        // messages to single holders [fate]
 	PushSeconds       = "holdfast_push_seconds"            // histogram: last byte of a push to its verdict
 	LoopBusySeconds   = "holdfast_loop_busy_seconds_total" // time outside the wait [loop]
 	LoopTicks         = "holdfast_loop_ticks_total"        // rounds of the event loop [loop]
-	KeyTableBytes     = "holdfast_key_table_bytes"         // memory of the key table
-	RecordBytes       = "holdfast_record_bytes"            // memory of connection records [loop]
-	MailRefused       = "holdfast_mail_refused_total"      // letters between loops that found a full box [loop]
 	ProcessRSS        = "process_resident_memory_bytes"    // see WriteProcess
 	ProcessCPUSeconds = "process_cpu_seconds_total"        // see WriteProcess
 	ProcessFiles      = "process_open_fds"                 // see WriteProcess

@@ -1,0 +1,200 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/cmd/internal/admin"
+	"holdfast/cmd/internal/metrics"
+	"holdfast/engine"
+)
+
+// fake is an engine whose state is given.
+type fake struct {
+	stats engine.Stats
+	conns []engine.ConnInfo
+	keys  []engine.KeyInfo
+	err   error
+	asked engine.ConnFilter
+}
+
+func (f *fake) Stats() (engine.Stats, error) { return f.stats, f.err }
+
+func (f *fake) Conns(filter engine.ConnFilter) ([]engine.ConnInfo, error) {
+	f.asked = filter
+	return f.conns[:min(len(f.conns), filter.Limit)], f.err
+}
+
+func (f *fake) Key(name string) (engine.KeyInfo, bool) {
+	for _, k := range f.keys {
+		if k.Key == name {
+			return k, true
+		}
+	}
+	return engine.KeyInfo{}, false
+}
+
+// Keys uses the position in the list as its cursor.
+func (f *fake) Keys(cursor uint64, limit int) ([]engine.KeyInfo, uint64) {
+	rest := f.keys[min(int(cursor), len(f.keys)):]
+	if limit >= len(rest) {
+		return rest, 0
+	}
+	return rest[:limit], cursor + uint64(limit)
+}
+
+var _ admin.Source = (*Node)(nil)
+
+func TestReadyUntilDrained(t *testing.T) {
+	n := New(&fake{})
+	if err := n.Ready(); err != nil {
+		t.Errorf("a new node: %v", err)
+	}
+	n.Drain()
+	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "draining") {
+		t.Errorf("a node that drains: %v", err)
+	}
+}
+
+func TestConnsAreTranslated(t *testing.T) {
+	f := &fake{conns: []engine.ConnInfo{{
+		ID: 255, Loop: 1, Listener: "public", Peer: "192.0.2.1:5", Form: "sse", Keys: []string{"a,b", "\xff"},
+		Age: 90 * time.Second, LastSent: 3 * time.Second, Queued: 7,
+	}, {Age: time.Second, LastSent: 2 * time.Second}}}
+	list, more, err := New(f).Conns(t.Context(), admin.ConnFilter{Key: []byte("a,b"), Form: "sse", MinAge: time.Minute, MinQueued: 7}, 5)
+	if err != nil || more || len(list) != 2 {
+		t.Fatalf("%v, more %v, %v", list, more, err)
+	}
+	const want = `{ff 1 public 192.0.2.1:5 sse [a%2Cb %FF] 90 3 7}`
+	if got := fmt.Sprint(list[0]); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if list[1].SentSeconds != -1 {
+		t.Errorf("nothing was sent, but %d s ago", list[1].SentSeconds)
+	}
+	if want := (engine.ConnFilter{Key: "a,b", Form: "sse", MinAge: time.Minute, MinQueued: 7, Limit: 6}); f.asked != want {
+		t.Errorf("asked %+v, want %+v", f.asked, want)
+	}
+}
+
+func TestConnsSayWhetherThereAreMore(t *testing.T) {
+	f := &fake{conns: make([]engine.ConnInfo, 3)}
+	for limit, want := range map[int]string{2: "2 true", 3: "3 false", 4: "3 false"} {
+		list, more, err := New(f).Conns(t.Context(), admin.ConnFilter{}, limit)
+		if got := fmt.Sprint(len(list), more); got != want || err != nil {
+			t.Errorf("limit %d of 3: %s, %v; want %s", limit, got, err, want)
+		}
+	}
+	f.err = errors.New("silent")
+	if _, _, err := New(f).Conns(t.Context(), admin.ConnFilter{}, 1); !errors.Is(err, f.err) {
+		t.Errorf("a silent loop is told as %v", err)
+	}
+}
+
+func TestKeysComeOnceInPages(t *testing.T) {
+	f := &fake{}
+	for i := range 100 {
+		f.keys = append(f.keys, engine.KeyInfo{Key: fmt.Sprintf("%c-%d", "ab"[i%2], i), Connections: i})
+	}
+	n := New(f)
+	pages := func(prefix string, limit int) (got []string) {
+		t.Helper()
+		for after := ""; ; {
+			list, next, err := n.Keys(t.Context(), []byte(prefix), after, limit)
+			if err != nil || len(list) > limit {
+				t.Fatalf("%d keys of %d, %v", len(list), limit, err)
+			}
+			for _, k := range list {
+				got = append(got, k.Key)
+			}
+			if next == "" {
+				return got
+			}
+			after = next
+		}
+	}
+	for _, limit := range []int{1, 7, 50, 100, 1000} {
+		for prefix, want := range map[string]int{"": 100, "b-": 50} {
+			got := pages(prefix, limit)
+			slices.Sort(got)
+			if n := len(got); n != want || len(slices.Compact(got)) != want {
+				t.Errorf("limit %d: %d keys begin with %q, want each of %d once", limit, n, prefix, want)
+			}
+		}
+	}
+	if got := pages("c", 10); len(got) != 0 {
+		t.Errorf("keys that begin with c: %q", got)
+	}
+}
+
+func TestStrangeCursorsAreRefused(t *testing.T) {
+	for _, after := range []string{"0", "x", "-1", "1ffffffffffffffff"} {
+		if _, _, err := New(&fake{}).Keys(t.Context(), nil, after, 1); !errors.Is(err, admin.ErrCursor) {
+			t.Errorf("cursor %q: %v", after, err)
+		}
+	}
+}
+
+func TestHolders(t *testing.T) {
+	f := &fake{keys: []engine.KeyInfo{{Key: "a b", Connections: 2}}, conns: make([]engine.ConnInfo, 2)}
+	h, err := New(f).Holders(t.Context(), []byte("a b"), 1)
+	if err != nil || h.Key.Key != "a%20b" || h.Holders != 2 || len(h.Conns) != 1 || f.asked.Key != "a b" {
+		t.Errorf("%+v, %v, asked %+v", h, err, f.asked)
+	}
+	if h, err = New(f).Holders(t.Context(), []byte("x"), 1); err != nil || h.Holders != 0 {
+		t.Errorf("a key that nobody holds: %+v, %v", h, err)
+	}
+}
+
+func TestMetricsTellEveryNumber(t *testing.T) {
+	f := &fake{stats: engine.Stats{Loops: make([]engine.LoopStats, 2)}}
+	f.stats.Registry.Keys = 9
+	for i := range f.stats.Loops {
+		l := &f.stats.Loops[i]
+		l.Loop.Conns, l.Loop.Accepted, l.Loop.BusyNanos = int64(10+i), 100, 5e8
+		l.Loop.Closed[2] = 4 // reset
+		l.Gateway.Holds[2] = 3
+		l.Gateway.Pushes.Nobody = 6
+		l.Gateway.Messages[1] = 8
+		l.Gateway.Latency[0], l.Gateway.Latency[10], l.Gateway.Latency[25] = 1, 2, 3
+		l.Gateway.LatencySum = time.Second
+	}
+	var w metrics.Writer
+	if err := New(f).Metrics(t.Context(), &w); err != nil {
+		t.Fatal(err)
+	}
+	all, err := metrics.Read(string(w.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(got, want float64) {
+		t.Helper()
+		if got != want {
+			t.Errorf("got %v, want %v in:\n%s", got, want, w.Bytes())
+		}
+	}
+	is(all.Sum(metrics.Conns, "loop", "1"), 11)
+	is(all.Sum(metrics.Conns), 21)
+	is(all.Sum(metrics.Accepted), 200)
+	is(all.Sum(metrics.LoopBusySeconds), 1)
+	is(all.Sum(metrics.Closed, "reason", "reset"), 8)
+	is(all.Sum(metrics.Closed), 8)
+	is(all.Sum(metrics.Holds, "form", "sse"), 6)
+	is(all.Sum(metrics.Keys), 9)
+	is(all.Sum(metrics.Pushes, "verdict", "nobody"), 12)
+	is(all.Sum(metrics.Deliveries, "fate", "delivered"), 16)
+	h := all.Buckets(metrics.PushSeconds)
+	is(float64(h.Total()), 12)
+	is(h.Sum, 2)
+	is(float64(h.Counts[10]), 4)
+	is(h.Bounds[10], 0.001024)
+	is(float64(h.Counts[len(h.Counts)-1]), 6)
+	f.err = errors.New("silent")
+	if err := New(f).Metrics(t.Context(), &metrics.Writer{}); !errors.Is(err, f.err) {
+		t.Errorf("a silent loop is told as %v", err)
+	}
+}
