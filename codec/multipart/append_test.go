@@ -68,6 +68,7 @@ func TestCarries(t *testing.T) {
 	f("--B", false)
 	f("--Bx", false) // ordinary to us, not to everybody
 	f("x--B", true)
+	f("xxB", true)
 	f("-B", true)
 	f("\r\n--B", false)
 	f("x\r\n--B--", false)

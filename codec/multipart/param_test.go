@@ -15,6 +15,7 @@ func TestBoundary(t *testing.T) {
 		}
 	}
 	f("multipart/mixed; boundary=abc", "abc")
+	f("multipart/mixed; boundary=azAZ09", "azAZ09")
 	f("multipart/form-data;boundary=----WebKitFormBoundary7MA4YWxk", "----WebKitFormBoundary7MA4YWxk")
 	f(`Multipart/Mixed ;	BOUNDARY="a b:c"`, "a b:c")
 	f(`multipart/mixed; charset=utf-8; boundary="gc0pJq0M:08jU534c0p"; x=y`, "gc0pJq0M:08jU534c0p")
@@ -86,6 +87,9 @@ func TestDispositionName(t *testing.T) {
 	f(`form-data; name=""`, "", true)
 	f(`form-data; name="group:news, zoë %22"`, "group:news, zoë %22", true)
 	f(`form-data; name="a\"b"`, "", false)
+	f(`form-data; name="\a"`, "", false)
+	f("form-data; name=a; x", "", false)
+	f("form-data; name=a; x=", "", false)
 	f(`form-data; name="a"; name="b"`, "", false)
 	f(`form-data; name="a`, "", false)
 	f(`form-data; name="a" b`, "", false)

@@ -160,6 +160,7 @@ func TestParse(t *testing.T) {
 	// "receivers MUST be able to handle padding added by message transports" (RFC 2046 §5.1.1).
 	f("--B \t\r\n\r\nhi\r\n--B  \r\n\r\nyo\r\n--B--\t \r\n", "hi", "yo")
 	f("--B\r\n\r\nhi\r\n--B-- ", "hi")
+	f("--B"+strings.Repeat(" ", maxPadding)+"\r\n\r\nhi\r\n--B--"+strings.Repeat("\t", maxPadding)+"\r\n", "hi")
 	// A line that only begins like a boundary is data.
 	f("--B\r\n\r\n--Bx\r\n--B--", "--Bx")
 	f("--B\r\n\r\na\r\n--Bx\r\n--B-\r\n--B-x\r\n--B\x00\r\n--B--", "a\r\n--Bx\r\n--B-\r\n--B-x\r\n--B\x00")
@@ -226,6 +227,7 @@ func TestParseRefuses(t *testing.T) {
 	f("--B--\r\r\n", ErrDelimiter)
 	f("x\n--B\r\n\r\nhi\r\n--B--", ErrDelimiter)
 	f("\n--B--\r\n", ErrDelimiter)
+	f("\r\n\n--B--\r\n", ErrDelimiter)
 	f("--B"+strings.Repeat(" ", maxPadding+1)+"\r\n", ErrPadding)
 	f("--B--"+strings.Repeat("\t", maxPadding+1), ErrPadding)
 	// Headers.

@@ -185,7 +185,7 @@ func TestRoundTrip(t *testing.T) {
 		return b.String()
 	}
 	normal := strings.NewReplacer("\r\n", "\n", "\r", "\n")
-	for range 300 {
+	for range 100 {
 		var stream []byte
 		var want []string
 		id := ""
