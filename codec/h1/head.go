@@ -2,6 +2,7 @@ package h1
 
 import (
 	"math"
+	"slices"
 
 	"holdfast/codec/field"
 )
@@ -21,6 +22,9 @@ type span struct{ at, end uint32 }
 
 func (s span) of(b []byte) []byte { return b[s.at:s.end] }
 
+// fieldSpan is a field.Field before the bytes have come to rest.
+type fieldSpan struct{ name, value span }
+
 // What a head has said so far.
 const (
 	sawHost uint16 = 1 << iota
@@ -36,7 +40,7 @@ const (
 // head is the progress and the findings that requests and responses share.
 type head struct {
 	line    line
-	spans   []span // name and value of each field, by turns
+	fields  []fieldSpan
 	length  int64
 	saw     uint16
 	minor   uint8
@@ -44,7 +48,8 @@ type head struct {
 }
 
 func (h *head) reset() {
-	*h = head{spans: h.spans[:0]}
+	h.line, h.fields, h.length = line{}, h.fields[:0], 0
+	h.saw, h.minor, h.framing = 0, 0, None
 }
 
 // versionLen is the length of every HTTP version.
@@ -113,33 +118,39 @@ func ifNamed(name []byte, lower string, k kind) kind {
 	return kindOther
 }
 
-// next reads one field line within the limits. It reports the kind and value of
-// the field, and lineEnd when the head is complete.
-func (h *head) next(b []byte, lim *Limits) (ev lineEvent, k kind, value []byte, err error) {
-	window := b[:min(len(b), max(lim.HeadBytes, 0))]
-	ev, err = h.line.scan(window)
-	if err != nil || ev == lineEnd {
-		return ev, kindOther, nil, err
+// next reads one field line within the limits, and comes to lineEnd when the
+// head is complete. What it read is in h.line and last in h.fields.
+func (h *head) next(b []byte, lim *Limits) (lineEvent, error) {
+	if len(b) > lim.HeadBytes {
+		b = b[:max(lim.HeadBytes, 0)]
 	}
-	if ev == lineMore {
-		if len(window) >= lim.HeadBytes {
-			err = errHeadBytes
-		}
-		return ev, kindOther, nil, err
+	ev, err := h.line.scan(b)
+	switch {
+	case err != nil:
+	case ev == lineMore && len(b) >= lim.HeadBytes:
+		err = errHeadBytes
+	case ev == lineField && len(h.fields) >= lim.Fields:
+		err = errFieldCount
+	case ev == lineField:
+		l := &h.line
+		h.fields = append(h.fields, fieldSpan{
+			span{uint32(l.nameAt), uint32(l.nameEnd)}, span{uint32(l.valueAt), uint32(l.valueEnd)},
+		})
 	}
-	if len(h.spans) >= 2*lim.Fields {
-		return ev, kindOther, nil, errFieldCount
-	}
+	return ev, err
+}
+
+// last returns the kind and the value of the field line just read.
+func (h *head) last(b []byte) (kind, []byte) {
 	l := &h.line
-	h.spans = append(h.spans,
-		span{uint32(l.nameAt), uint32(l.nameEnd)}, span{uint32(l.valueAt), uint32(l.valueEnd)})
-	return ev, kindOf(b[l.nameAt:l.nameEnd]), b[l.valueAt:l.valueEnd], nil
+	return kindOf(b[l.nameAt:l.nameEnd]), b[l.valueAt:l.valueEnd]
 }
 
 // appendFields makes the views of all fields, now that b stays where it is.
 func (h *head) appendFields(dst []field.Field, b []byte) []field.Field {
-	for i := 0; i+1 < len(h.spans); i += 2 {
-		dst = append(dst, field.Field{Name: h.spans[i].of(b), Value: h.spans[i+1].of(b)})
+	dst = slices.Grow(dst, len(h.fields))[:len(h.fields)]
+	for i, f := range h.fields {
+		dst[i] = field.Field{Name: f.name.of(b), Value: f.value.of(b)}
 	}
 	return dst
 }

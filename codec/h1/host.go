@@ -27,22 +27,25 @@ func validHost(b []byte) bool {
 		end := bytes.IndexByte(b, ']')
 		return end > 0 && validIPv6(b[1:end]) && validPort(b[end+1:])
 	}
-	i := 0
-	for i < len(b) {
-		c := b[i]
-		if hostByte[c] {
-			i++
-			continue
-		}
-		if c != '%' {
-			break
-		}
+	i := hostRun(b)
+	for i < len(b) && b[i] == '%' {
 		if len(b) < i+3 || hexValue[b[i+1]] < 0 || hexValue[b[i+2]] < 0 {
 			return false
 		}
 		i += 3
+		i += hostRun(b[i:])
 	}
 	return i > 0 && validPort(b[i:])
+}
+
+// hostRun returns the length of the run of host bytes b begins with.
+func hostRun(b []byte) int {
+	for i, c := range b {
+		if !hostByte[c] {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // validPort takes nothing, or a colon and a port of 0–65535 that may be empty.

@@ -42,7 +42,12 @@ type Request struct {
 	Expect100 bool  // the client waits for 100 before it sends the body
 	Upgrade   bool  // Upgrade was sent and named in Connection
 
-	head    head
+	head head
+	progress
+}
+
+// progress is what Request keeps between two calls beside its head's.
+type progress struct {
 	parts   target
 	method  span
 	target  span
@@ -56,9 +61,12 @@ type Request struct {
 // Reset readies r for another request and keeps its memory. The views of the
 // last one are gone.
 func (r *Request) Reset() {
-	h, fields := r.head, r.Fields[:0]
-	h.reset()
-	*r = Request{head: h, Fields: fields}
+	r.head.reset()
+	r.progress = progress{}
+	r.Method, r.Target, r.Path, r.Query, r.Authority = nil, nil, nil, nil, nil
+	r.Fields, r.Length = r.Fields[:0], 0
+	r.Framing, r.Minor = None, 0
+	r.KeepAlive, r.Expect100, r.Upgrade = false, false, false
 }
 
 // Body returns the decoder of the body that follows this head.
@@ -80,7 +88,7 @@ func (r *Request) Parse(b []byte, lim *Limits) (n int, done bool, err error) {
 		}
 	}
 	for {
-		ev, k, value, err := r.head.next(b, lim)
+		ev, err := r.head.next(b, lim)
 		if err != nil {
 			return 0, false, err
 		}
@@ -88,6 +96,7 @@ func (r *Request) Parse(b []byte, lim *Limits) (n int, done bool, err error) {
 		case lineMore:
 			return 0, false, nil
 		case lineField:
+			k, value := r.head.last(b)
 			if err := r.note(k, value, lim); err != nil {
 				return 0, false, err
 			}
@@ -126,7 +135,7 @@ func (r *Request) skipEmpty(b []byte, lim *Limits) error {
 }
 
 // line reads the request line, RFC 9112 §3: three parts and two single spaces.
-func (r *Request) line(b []byte, lim *Limits) error {
+func (r *Request) line(b []byte, lim *Limits) (err error) {
 	if r.stage < stageMethod {
 		if err := r.skipEmpty(b, lim); err != nil || r.stage < stageMethod {
 			return err
@@ -135,64 +144,79 @@ func (r *Request) line(b []byte, lim *Limits) error {
 	limit := r.start + max(lim.RequestLine, 0)
 	b = b[:min(len(b), limit)]
 	i := r.head.line.pos
-	for i < len(b) && r.stage < stageFields {
-		switch r.stage {
-		case stageMethod:
-			i += field.TokenRun(b[i:])
-			if i-r.start > lim.Method {
-				return errMethodLong
-			}
-			if i == len(b) {
-				break
-			}
-			if b[i] != ' ' || i == r.start {
-				return byteError(b[i], errMethod)
-			}
-			r.method = span{uint32(r.start), uint32(i)}
-			i++
-			r.target.at, r.stage = uint32(i), stageTarget
-		case stageTarget:
-			i += targetRun(b[i:])
-			if i == len(b) {
-				break
-			}
-			if b[i] != ' ' || i == int(r.target.at) {
-				return byteError(b[i], errTargetByte)
-			}
-			r.target.end = uint32(i)
-			if err := r.parts.split(b, r.method, r.target); err != nil {
-				return err
-			}
-			i++
-			r.version, r.stage = i, stageVersion
-		case stageVersion:
-			end, err := r.head.version(b, r.version)
-			if err != nil {
-				return err
-			}
-			if i = end; i == r.version+versionLen {
-				r.stage = stageLineCR
-			}
-		case stageLineCR:
-			if b[i] != '\r' {
-				return byteError(b[i], errLineEnd)
-			}
-			r.stage = stageLineLF
-			i++
-		case stageLineLF:
-			if b[i] != '\n' {
-				return errBareCR
-			}
-			r.stage = stageFields
-			i++
-		case stageEmpty, stageEmptyLF, stageFields, stageDone:
+	if r.stage == stageMethod {
+		if i, err = r.readMethod(b, i, lim); err != nil {
+			return err
 		}
+	}
+	if r.stage == stageTarget {
+		if i, err = r.readTarget(b, i); err != nil {
+			return err
+		}
+	}
+	if r.stage == stageVersion {
+		if i, err = r.head.version(b, r.version); err != nil {
+			return err
+		}
+		if i == r.version+versionLen {
+			r.stage = stageLineCR
+		}
+	}
+	if r.stage == stageLineCR && i < len(b) {
+		if b[i] != '\r' {
+			return byteError(b[i], errLineEnd)
+		}
+		r.stage = stageLineLF
+		i++
+	}
+	if r.stage == stageLineLF && i < len(b) {
+		if b[i] != '\n' {
+			return errBareCR
+		}
+		r.stage = stageFields
+		i++
 	}
 	r.head.line.pos = i
 	if r.stage < stageFields && i >= limit {
 		return errLineTooLong
 	}
 	return nil
+}
+
+// readMethod goes on at i, in the method, and returns where it stopped.
+func (r *Request) readMethod(b []byte, i int, lim *Limits) (int, error) {
+	i += field.TokenRun(b[i:])
+	if i-r.start > lim.Method {
+		return i, errMethodLong
+	}
+	if i == len(b) {
+		return i, nil
+	}
+	if b[i] != ' ' || i == r.start {
+		return i, byteError(b[i], errMethod)
+	}
+	r.method = span{uint32(r.start), uint32(i)}
+	i++
+	r.target.at, r.stage = uint32(i), stageTarget
+	return i, nil
+}
+
+// readTarget goes on at i, in the request target, and returns where it stopped.
+func (r *Request) readTarget(b []byte, i int) (int, error) {
+	i += targetRun(b[i:])
+	if i == len(b) {
+		return i, nil
+	}
+	if b[i] != ' ' || i == int(r.target.at) {
+		return i, byteError(b[i], errTargetByte)
+	}
+	r.target.end = uint32(i)
+	if err := r.parts.split(b, r.method, r.target); err != nil {
+		return i, err
+	}
+	i++
+	r.version, r.stage = i, stageVersion
+	return i, nil
 }
 
 // note acts on one field as soon as its line is complete.

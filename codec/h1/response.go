@@ -83,7 +83,7 @@ func (r *Response) Parse(b []byte, lim *Limits) (n int, done bool, err error) {
 		}
 	}
 	for {
-		ev, k, value, err := r.head.next(b, lim)
+		ev, err := r.head.next(b, lim)
 		if err != nil {
 			return 0, false, err
 		}
@@ -91,6 +91,7 @@ func (r *Response) Parse(b []byte, lim *Limits) (n int, done bool, err error) {
 		case lineMore:
 			return 0, false, nil
 		case lineField:
+			k, value := r.head.last(b)
 			// RFC 9112 §6.3: a client ignores framing on its way into a tunnel.
 			if r.tunnel() && (k == kindLength || k == kindCoding) {
 				continue
