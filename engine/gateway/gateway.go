@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast/codec/field"
 	"holdfast/engine/exchange"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
@@ -100,8 +101,8 @@ func New(c *Cluster, space *exchange.Space, wake func(), cfg Config) *Gateway {
 // scratch is what a callback builds things in.
 type scratch struct {
 	key      []byte
-	keys     [][]byte
 	out      []byte
+	fields   []field.Field
 	response exchange.Response
 }
 

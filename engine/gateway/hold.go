@@ -24,6 +24,13 @@ var (
 	forms = []exchange.Form{exchange.SSE, exchange.NDJSON, exchange.Mixed, exchange.Replace, exchange.Raw}
 )
 
+// Fields of every hold's head; made once, so that parking a request allocates nothing.
+var (
+	pushKey     = []byte("Push-Key")
+	noStore     = field.Field{Name: []byte("Cache-Control"), Value: []byte("no-store")}
+	noBuffering = field.Field{Name: []byte("X-Accel-Buffering"), Value: []byte("no")} // for an nginx in front
+)
+
 // formOf chooses the wire form of a hold.
 func formOf(h *exchange.Head) exchange.Form {
 	if queryHas(h.Query, "mode=stream") {
@@ -135,14 +142,14 @@ func (g *Gateway) refuseHold(x exchange.Exchange, err error) {
 
 // park sends the stream's head and waits. A generated key is told in a field and, in framed forms, as the first event.
 func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Policy, generated bool) {
-	fields := append(g.jobs.fields[:0], field.Field{Name: []byte("Cache-Control"), Value: []byte("no-store")})
+	fields := append(g.scratch.fields[:0], noStore)
 	if generated {
-		fields = append(fields, field.Field{Name: []byte("Push-Key"), Value: g.scratch.key})
+		fields = append(fields, field.Field{Name: pushKey, Value: g.scratch.key})
 	}
 	if f == exchange.SSE {
-		fields = append(fields, field.Field{Name: []byte("X-Accel-Buffering"), Value: []byte("no")}) // nginx in front
+		fields = append(fields, noBuffering)
 	}
-	g.jobs.fields = fields
+	g.scratch.fields = fields
 	after := policy.PollTimeout
 	if f != exchange.Poll {
 		after = dither(policy.Heartbeat)

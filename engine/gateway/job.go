@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"holdfast/codec/field"
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
@@ -32,7 +31,6 @@ type jobs struct {
 	running []uint32                 // fan-outs with a walk to go on with, one per key
 	tails   map[registry.Name]uint32 // the last fan-out of each key that has one
 	walks   int                      // fan-outs running and waiting
-	fields  []field.Field
 }
 
 func (j *jobs) init() {

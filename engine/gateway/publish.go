@@ -34,18 +34,18 @@ const pushMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 
 // allow answers with the methods that a resource takes.
 func (g *Gateway) allow(x exchange.Exchange, status int, methods string) {
-	g.jobs.fields = append(g.jobs.fields[:0], field.Field{Name: []byte("Allow"), Value: []byte(methods)})
-	g.scratch.response = exchange.Response{Status: status, Fields: g.jobs.fields}
+	g.scratch.fields = append(g.scratch.fields[:0], field.Field{Name: []byte("Allow"), Value: []byte(methods)})
+	g.scratch.response = exchange.Response{Status: status, Fields: g.scratch.fields}
 	x.Respond(&g.scratch.response)
 }
 
 // unavailable refuses for now.
 func (g *Gateway) unavailable(x exchange.Exchange, text string) {
-	g.jobs.fields = append(g.jobs.fields[:0], field.Field{Name: []byte("Retry-After"), Value: []byte("1")})
+	g.scratch.fields = append(g.scratch.fields[:0], field.Field{Name: []byte("Retry-After"), Value: []byte("1")})
 	body := append(g.scratch.out[:0], `{"error":"`...)
 	body = append(append(body, text...), "\"}\n"...)
 	g.scratch.out = body
-	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.jobs.fields, Body: body}
+	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.scratch.fields, Body: body}
 	x.Respond(&g.scratch.response)
 }
 
