@@ -30,8 +30,13 @@ type Config struct {
 	Snapshot *route.Snapshot // default: BuiltIn of the default addresses
 }
 
+// tableShards is fewer than the registry's default: at some ten thousand keys a thousand small tables that grow through
+// many size classes leave the heap in holes, 25 bytes a connection; at a million keys a step of growth still takes less
+// than 0.1 ms, and only writers of that shard wait for it.
+const tableShards = 256
+
 func (c *Config) registry() registry.Config {
-	return registry.Config{Loops: c.Loops, MaxKeys: c.MaxKeys}
+	return registry.Config{Loops: c.Loops, MaxKeys: c.MaxKeys, Shards: tableShards}
 }
 
 // BuiltInConfig says what the snapshot that works without any file looks like.
