@@ -60,6 +60,7 @@ func TestAppendCompact(t *testing.T) {
 	f(`{"a":1,"a":2}`, `{"a":1,"a":2}`)
 	f(`"\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00\ud800"`, `"\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00\ud800"`)
 	f("\"\u0085\u2028\u2029 \u20ac é\"", `"\u0085\u2028\u2029 € é"`)
+	f(`"\u09af\uAFaf"`, `"\u09af\uAFaf"`)
 	f("{\"\u2028\":1}", `{"\u2028":1}`)
 	f("\"\x7f\"", "\"\x7f\"")
 	nested := strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth)
@@ -98,6 +99,7 @@ func TestAppendCompactRefuses(t *testing.T) {
 	f("\"\xff\"")
 	f("[\"\xe2\x80\"]")
 	f(strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1))
+	f(strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth))
 	f(strings.Repeat("[", 1<<20))
 	f(strings.Repeat(`{"":`, 1<<16))
 }

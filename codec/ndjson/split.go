@@ -17,7 +17,7 @@ var ErrLineTooLong = &Error{413, "ndjson: line longer than the limit"}
 const DefaultMaxLine = 1 << 20
 
 // Splitter cuts a stream into its lines. It is a value without pointers: a line that has not ended is not consumed but
-// stays with the caller, who needs room for MaxLine+2 bytes.
+// stays with the caller, who needs room for MaxLine and its CRLF.
 type Splitter struct {
 	MaxLine int // bytes of a line without its end: stops a line that is never finished; 0: DefaultMaxLine
 	scanned int // bytes at the start of the next b that hold no LF
