@@ -26,25 +26,26 @@ func TestBodyFramings(t *testing.T) {
 	f(Chunked, 0, "0\r\nA: b", " … | ")
 }
 
-func TestChunkedRefused(t *testing.T) {
-	f := func(in string, want *Error) {
-		t.Helper()
-		got := everySplit(t, in, func(f *feeder) outcome {
-			d := Body{state: bodyChunkLine}
-			b, _ := f.next(0)
-			return parseBody(outcome{}, f, &d, b, 0, &DefaultLimits)
-		})
-		if got.err != want {
-			t.Errorf("%q:\n  got  %s\n  want %s", in, got, want.Reason)
-		}
-		// At its last byte, and not before.
-		d := Body{state: bodyChunkLine}
-		fd := &feeder{in: in, cuts: []int{len(in) - 1}}
-		b, _ := fd.next(0)
-		if got := parseBody(outcome{}, fd, &d, b, 0, &DefaultLimits); got.err != nil {
-			t.Errorf("%q is refused before its last byte: %s", in, got)
-		}
+// wantChunkedRefused checks that the last byte of in, and none before it, makes
+// a chunked body refused.
+func wantChunkedRefused(t *testing.T, in string, want *Error) {
+	t.Helper()
+	parse := func(f *feeder) outcome {
+		var d Body
+		d.Start(Chunked, 0)
+		b, _ := f.next(0)
+		return parseBody(outcome{}, f, &d, b, 0, &DefaultLimits)
 	}
+	if got := everySplit(t, in, parse); got.err != want {
+		t.Errorf("%q:\n  got  %s\n  want %s", in, got, want.Reason)
+	}
+	if got := parse(&feeder{in: in, cuts: []int{len(in) - 1}}); got.err != nil {
+		t.Errorf("%q is refused before its last byte: %s", in, got)
+	}
+}
+
+func TestChunkedRefused(t *testing.T) {
+	f := func(in string, want *Error) { t.Helper(); wantChunkedRefused(t, in, want) }
 	f("x", errChunkSize)
 	f("0x", errChunkSize)
 	f("+", errChunkSize)
@@ -93,6 +94,10 @@ func TestChunkedRefused(t *testing.T) {
 	f("3\r\nabc\r\r", errChunkEnd)
 	f("3\r\nabc0", errChunkEnd)
 	f("3\r\nabc\r\n\r", errBareCR)
+}
+
+func TestTrailerRefused(t *testing.T) {
+	f := func(in string, want *Error) { t.Helper(); wantChunkedRefused(t, in, want) }
 	f("0\r\n ", errFold)
 	f("0\r\n\n", errBareLF)
 	f("0\r\nA ", errNameSpace)

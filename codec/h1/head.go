@@ -11,9 +11,9 @@ import (
 type Framing uint8
 
 const (
-	None       Framing = iota // no body
-	Length                    // a Content-Length
-	Chunked                   // the chunked transfer coding
+	None       Framing = iota // no body at all follows
+	Length                    // a Content-Length says how long
+	Chunked                   // the chunked transfer coding says it
 	UntilClose                // a response that ends with its connection
 )
 

@@ -2,19 +2,21 @@ package h1
 
 import "testing"
 
-// Vectors of request smuggling: each has been read in two ways by some pair of
-// servers. After a refusal the connection is closed, so nothing that follows is
-// ever taken for a request.
-func TestSmugglingRefused(t *testing.T) {
-	// head adds fields to a request that would be accepted without them.
-	head := func(fields ...string) string {
-		return lines(append([]string{"POST / HTTP/1.1", "Host: a"}, fields...)...)
-	}
-	const tail = "0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n"
-	const te, cl = "Transfer-Encoding: chunked", "Content-Length: 5"
-	f := func(want *Error, fields ...string) { t.Helper(); wantRefused(t, head(fields...)+tail, want) }
+// Each vector of request smuggling here has been read in two ways by some pair
+// of servers. After a refusal the connection is closed, so nothing that follows
+// is ever taken for a request.
+const te, cl = "Transfer-Encoding: chunked", "Content-Length: 5"
 
-	// Both, in either order and in any disguise.
+// wantSmuggled adds fields to a request that would be accepted without them.
+func wantSmuggled(t *testing.T, want *Error, fields ...string) {
+	t.Helper()
+	in := lines(append([]string{"POST / HTTP/1.1", "Host: a"}, fields...)...)
+	wantRefused(t, in+"0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n", want)
+}
+
+// Both framings, in either order and in any disguise.
+func TestSmugglingBoth(t *testing.T) {
+	f := func(want *Error, fields ...string) { t.Helper(); wantSmuggled(t, want, fields...) }
 	f(errLengthCoding, te, cl)
 	f(errLengthCoding, cl, te)
 	f(errLengthCoding, te, "Content-Length: 0")
@@ -23,8 +25,11 @@ func TestSmugglingRefused(t *testing.T) {
 	f(errLengthCoding, cl, "Transfer-Encoding: identity")
 	f(errLengthCoding, cl, "Transfer-Encoding:")
 	f(errLengthCoding, cl, "tRANSFER-eNCODING:\tchunked\t")
+}
 
-	// Names that some reader takes for Transfer-Encoding.
+// Names that some reader takes for Transfer-Encoding.
+func TestSmugglingNames(t *testing.T) {
+	f := func(want *Error, fields ...string) { t.Helper(); wantSmuggled(t, want, fields...) }
 	f(errNameSpace, cl, "Transfer-Encoding : chunked")
 	f(errNameSpace, cl, "Transfer-Encoding\t: chunked")
 	f(errNameSpace, cl, "Transfer Encoding: chunked")
@@ -46,8 +51,11 @@ func TestSmugglingRefused(t *testing.T) {
 	f(errBareLF, cl, "A: b\nTransfer-Encoding: chunked")
 	f(errBareCR, cl, "A: b\rTransfer-Encoding: chunked")
 	f(errBareLF, cl, "A:\nTransfer-Encoding: chunked")
+}
 
-	// Values that some reader takes for chunked.
+// Values that some reader takes for chunked.
+func TestSmugglingCodings(t *testing.T) {
+	f := func(want *Error, fields ...string) { t.Helper(); wantSmuggled(t, want, fields...) }
 	f(errValue, "Transfer-Encoding: \x0bchunked")
 	f(errValue, "Transfer-Encoding: \x0cchunked")
 	f(errValue, "Transfer-Encoding: chunked\x00")
@@ -78,8 +86,11 @@ func TestSmugglingRefused(t *testing.T) {
 	f(errCodingTwice, te, "Transfer-Encoding: Chunked")
 	f(errCodingLast, te, "Transfer-Encoding: identity")
 	f(errCodingLast, "Transfer-Encoding: chunked, cow")
+}
 
-	// Lengths.
+// Lengths that some readers take for different numbers.
+func TestSmugglingLengths(t *testing.T) {
+	f := func(want *Error, fields ...string) { t.Helper(); wantSmuggled(t, want, fields...) }
 	f(errLengthTwice, cl, cl)
 	f(errLengthTwice, cl, "Content-Length: 6")
 	f(errLengthTwice, "Content-Length: 0", cl)
