@@ -105,21 +105,27 @@ func TestUsageTellsAll(t *testing.T) {
 	const want = `
 Network:
   --listen <addresses>
-        Where clients connect to. Default :8080; TEST_LISTEN.
+        Where clients connect to.
+        Default :8080; TEST_LISTEN
   --max-conns <connections>
-        Connections of the whole process. Default 1000; TEST_MAX_CONNS.
+        Connections of the whole process.
+        Default 1000; TEST_MAX_CONNS
 
 Limits:
   --max-body <bytes>
-        Longest body of one message. Default 64KiB; TEST_MAX_BODY.
+        Longest body of one message.
+        Default 64KiB; TEST_MAX_BODY
   --idle-timeout <duration>
-        Silence allowed between two requests. Default 1m; TEST_IDLE_TIMEOUT.
+        Silence allowed between two requests.
+        Default 1m; TEST_IDLE_TIMEOUT
 
 Logs:
   --verbose
-        Say more than is needed. Default false; TEST_VERBOSE.
+        Say more than is needed.
+        Default false; TEST_VERBOSE
   --node <name>
-        What this node is called. Default none; TEST_NODE.
+        What this node is called.
+        Default none; TEST_NODE
 `
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

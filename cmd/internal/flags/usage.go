@@ -25,7 +25,8 @@ func (t Table) Usage(prefix string) string {
 		if fallback == "" {
 			fallback = "none"
 		}
-		wrap(&b, fmt.Sprintf("%s Default %s; %s.", f.Help, fallback, EnvName(prefix, f.Name)))
+		wrap(&b, f.Help)
+		wrap(&b, fmt.Sprintf("Default %s; %s", fallback, EnvName(prefix, f.Name)))
 	}
 	return b.String()
 }

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"runtime"
+	"slices"
+	"time"
+
+	"holdfast/cmd/internal/flags"
+	"holdfast/codec/h1"
+	"holdfast/engine"
+	"holdfast/engine/gateway"
+	"holdfast/engine/http1"
+	"holdfast/engine/loop"
+	"holdfast/engine/route"
+)
+
+// envPrefix begins the environment variables that stand for flags.
+const envPrefix = "HOLDFAST"
+
+// serving is every setting of serve. What rooms export is set in place; the rest is the process's own.
+type serving struct {
+	listen        string
+	publishListen string
+	adminListen   string
+	tokenFile     string
+	slowPolicy    string
+	pprof         bool
+	echo          bool
+	drainTimeout  time.Duration
+	drainPace     time.Duration
+
+	engine engine.Config
+	policy route.Policy
+}
+
+// newServing holds the defaults. The rooms' own are repeated here, because a help that says "0" helps nobody.
+func newServing() *serving {
+	return &serving{
+		listen:        ":8080",
+		publishListen: "127.0.0.1:8081",
+		adminListen:   "127.0.0.1:8082",
+		slowPolicy:    "close",
+		drainTimeout:  30 * time.Second,
+		drainPace:     10 * time.Second,
+		policy:        route.Policy{}.Filled(),
+		engine: engine.Config{
+			Node:        "local",
+			Loops:       runtime.NumCPU(),
+			MaxConns:    1 << 20,
+			MaxKeys:     1<<26 - 1,
+			SpareConns:  1024,
+			UserTimeout: time.Minute,
+			Loop: loop.Config{
+				MaxSlots: 4 << 20, AcceptsPerTick: 64, ReadBytes: 16 << 10, QueueBytes: 64 << 10,
+				StallTimeout: 10 * time.Second, PostBound: 1024,
+			},
+			HTTP1: http1.Config{
+				Limits: h1.DefaultLimits, HeadTimeout: 10 * time.Second, BodyTimeout: 10 * time.Second,
+				KeepAliveTimeout: 75 * time.Second, LingerTimeout: 2 * time.Second,
+				PipelineBytes: 4 << 10, OutputBytes: 64 << 10, DiscardBytes: 64 << 10,
+			},
+			Gateway: gateway.Config{
+				VerdictTimeout: 5 * time.Second, FanoutPerTick: 128, MaxJobs: 1024, MaxOps: 16 << 10,
+				MaxBatch: 8 << 20, MailBound: 64 << 10, VerdictBacklog: 64 << 10,
+				StreamIdle: 75 * time.Second, ItemTimeout: 10 * time.Second,
+			},
+		},
+	}
+}
+
+// table is every flag of serve.
+func (s *serving) table() flags.Table {
+	return slices.Concat(s.network(), s.publishing(), s.holding(), s.limits(), s.timeouts(), s.work(), s.operation())
+}
+
+func (s *serving) network() flags.Table {
+	const group = "Network"
+	e := &s.engine
+	return flags.Table{
+		flags.New("listen", group, "host:port", &s.listen, "Public listener, where clients subscribe. No host means every address."),
+		flags.New("publish-listen", group, "host:port", &s.publishListen, "Listener for publishers. Open it beyond loopback only with --publish-token-file."),
+		flags.New("admin-listen", group, "host:port", &s.adminListen, "Listener for health, metrics and listings; it changes nothing. Empty for none."),
+		flags.New("loops", group, "loops", &e.Loops, "Event loops, each on a core of its own. 0 is one per processor."),
+		flags.New("max-conns", group, "connections", &e.MaxConns, "Connections on public listeners together. Further ones wait unaccepted."),
+		flags.New("spare-conns", group, "connections", &e.SpareConns, "Connections that publish listeners take beyond --max-conns, so that publishers get in."),
+		flags.New("backlog", group, "connections", &e.Backlog, "Connections waiting to be accepted, per loop and listener. 0 is the system's limit."),
+		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. 0 leaves it to the system."),
+	}
+}
+
+func (s *serving) publishing() flags.Table {
+	const group = "Publishing"
+	e, p := &s.engine, &s.policy
+	return flags.Table{
+		flags.New("node", group, "name", &e.Node, "What this node is called in verdicts."),
+		flags.New("publish-token-file", group, "path", &s.tokenFile, "File of bearer tokens that may publish, one a line. Without it anyone who can connect may."),
+		flags.New("verdict-timeout", group, "duration", &e.Gateway.VerdictTimeout, "A loop that has not reported on a push by then counts as unknown."),
+		flags.New("max-message", group, flags.Bytes, &p.MaxPayload, "Longest message. A longer one is refused with 413."),
+		flags.New("max-batch", group, flags.Bytes, &e.Gateway.MaxBatch, "Longest JSON batch. A longer one is refused with 413."),
+		flags.New("max-items-in-flight", group, "messages", &p.MaxItemsFlying, "Messages of one publish stream that wait for their verdicts before no more are read."),
+		flags.New("verdict-backlog", group, flags.Bytes, &e.Gateway.VerdictBacklog, "Verdict lines that a publisher has not read before they collapse into counts."),
+	}
+}
+
+func (s *serving) holding() flags.Table {
+	const group = "Holding"
+	e, p := &s.engine, &s.policy
+	return flags.Table{
+		flags.New("max-keys", group, "keys", &e.MaxKeys, "Distinct keys that may be held at once."),
+		flags.New("max-keys-per-hold", group, "keys", &p.MaxKeys, "Keys of one subscription. More are refused with 400."),
+		flags.New("poll-timeout", group, "duration", &p.PollTimeout, "A long-poll that gets no message is answered 204 after this."),
+		flags.New("heartbeat", group, "duration", &p.Heartbeat, "Silence on a stream is broken after about this. Below 0 never."),
+		flags.New("retry-hint", group, "duration", &p.RetryHint, "What SSE clients are told to wait before they come back. 0 tells nothing."),
+		flags.New("queue", group, flags.Bytes, &e.Loop.QueueBytes, "Output that waits for one slow reader. Beyond, --slow-policy decides."),
+		flags.New("slow-policy", group, "close|drop-oldest|latest-only", &s.slowPolicy, "What gives way when a slow reader's queue is full: the connection, its oldest messages, or all but the latest."),
+		flags.New("stall-timeout", group, "duration", &e.Loop.StallTimeout, "A reader that takes nothing of what waits for this long is disconnected."),
+	}
+}
+
+func (s *serving) limits() flags.Table {
+	const group = "Limits of requests"
+	h, l := &s.engine.HTTP1, &s.engine.HTTP1.Limits
+	return flags.Table{
+		flags.New("max-request-line", group, flags.Bytes, &l.RequestLine, "Longest request line. A longer one is refused with 414."),
+		flags.New("max-method", group, flags.Bytes, &l.Method, "Longest method. A longer one is refused with 501."),
+		flags.New("max-head", group, flags.Bytes, &l.HeadBytes, "Longest request head. A longer one is refused with 431."),
+		flags.New("max-fields", group, "fields", &l.Fields, "Most header fields of a request. More are refused with 431."),
+		flags.New("max-empty-lines", group, "lines", &l.EmptyLines, "Empty lines that are skipped before a request. More are refused with 400."),
+		flags.New("max-chunk-line", group, flags.Bytes, &l.ChunkLine, "Longest line before a chunk of a body, extensions included."),
+		flags.New("max-chunk-overhead", group, flags.Bytes, &l.ChunkOverhead, "Chunk framing that a body may spend beyond what its data earns, which stops floods of tiny chunks."),
+		flags.New("max-trailer", group, flags.Bytes, &l.TrailerBytes, "Longest trailer section of a body."),
+		flags.New("max-trailer-fields", group, "fields", &l.TrailerFields, "Most trailer fields of a body."),
+		flags.New("max-body", group, flags.Bytes, &l.Body, "Longest body of any request, streams included. 0 leaves it to the routes."),
+		flags.New("pipeline", group, flags.Bytes, &h.PipelineBytes, "Input kept behind a request that is not answered yet. Beyond, the connection ends with that answer."),
+		flags.New("pipeline-output", group, flags.Bytes, &h.OutputBytes, "Answers that wait to be read before no further pipelined request is."),
+		flags.New("discard", group, flags.Bytes, &h.DiscardBytes, "Unwanted body that is read to keep a connection. A longer one ends it."),
+	}
+}
+
+func (s *serving) timeouts() flags.Table {
+	const group = "Timeouts"
+	e := &s.engine
+	return flags.Table{
+		flags.New("head-timeout", group, "duration", &e.HTTP1.HeadTimeout, "Time for a request's head to come whole; slow ones are answered 408."),
+		flags.New("body-timeout", group, "duration", &e.HTTP1.BodyTimeout, "Silence allowed within a request's body; then it is answered 408."),
+		flags.New("item-timeout", group, "duration", &e.Gateway.ItemTimeout, "Silence allowed within one published message."),
+		flags.New("stream-idle-timeout", group, "duration", &e.Gateway.StreamIdle, "Silence allowed between two messages of a publish stream."),
+		flags.New("keepalive-timeout", group, "duration", &e.HTTP1.KeepAliveTimeout, "Silence allowed between two requests of a connection."),
+		flags.New("linger-timeout", group, "duration", &e.HTTP1.LingerTimeout, "Time given to a client to read our last answer before its connection is closed."),
+	}
+}
+
+func (s *serving) work() flags.Table {
+	const group = "Work per loop"
+	e := &s.engine
+	return flags.Table{
+		flags.New("max-records", group, "records", &e.Loop.MaxSlots, "Connections and further keys of holds that one loop keeps."),
+		flags.New("accepts-per-tick", group, "connections", &e.Loop.AcceptsPerTick, "New connections taken before those already here get their turn."),
+		flags.New("read-size", group, flags.Bytes, &e.Loop.ReadBytes, "Most that is read from one connection before others get their turn."),
+		flags.New("fanout-per-tick", group, "deliveries", &e.Gateway.FanoutPerTick, "Deliveries of fan-outs before everybody else gets a turn; 128 take about 1 ms."),
+		flags.New("max-fanouts", group, "fan-outs", &e.Gateway.MaxJobs, "Fan-outs under way or waiting. Further pushes are refused with 503."),
+		flags.New("max-pushes-waiting", group, "pushes", &e.Gateway.MaxOps, "Pushes that wait for other loops. Further ones are refused with 503."),
+		flags.New("max-mail", group, "letters", &e.Gateway.MailBound, "Letters that wait for one loop, a quarter of them kept for verdicts and closes."),
+		flags.New("max-posts", group, "questions", &e.Loop.PostBound, "Questions about a loop that wait for it, such as those of the admin listener."),
+	}
+}
+
+func (s *serving) operation() flags.Table {
+	const group = "Operation"
+	return flags.Table{
+		flags.New("drain-timeout", group, "duration", &s.drainTimeout, "After SIGTERM connections may finish for this long; what is left is cut."),
+		flags.New("drain-pace", group, "duration", &s.drainPace, "Holds are told to go away spread over this, so that not all come back at once."),
+		flags.New("pprof", group, "switch", &s.pprof, "Serve /debug/pprof/ on the admin listener. Profiles tell keys to whoever may read them."),
+		flags.New("echo", group, "switch", &s.echo, "Serve /echo on the public listener, for conformance tools."),
+	}
+}
+
+// asking is every setting of the commands that ask a node.
+type asking struct {
+	publishURL string
+	adminURL   string
+	token      string
+	timeout    time.Duration
+
+	id, event, kind string // push
+	all             bool
+	form, key       string // conns
+	minAge          time.Duration
+	minQueued       int
+	prefix          string // keys
+	limit           int
+	asJSON          bool
+	every           time.Duration // top
+	frames          int
+}
+
+func newAsking() *asking {
+	return &asking{
+		publishURL: "http://127.0.0.1:8081",
+		adminURL:   "http://127.0.0.1:8082",
+		timeout:    10 * time.Second,
+		limit:      100,
+		every:      time.Second,
+	}
+}
+
+func (a *asking) publisher() flags.Table {
+	return flags.Table{
+		flags.New("publish-url", "Node", "url", &a.publishURL, "Publish listener of the node to ask."),
+		flags.New("token", "Node", "text", &a.token, "Bearer token that may publish. The environment hides it from other users of the machine."),
+		flags.New("timeout", "Node", "duration", &a.timeout, "How long to wait for the answer."),
+		flags.New("id", "Message", "text", &a.id, "The message's Push-Id, which subscribers see. Empty lets the node make one."),
+		flags.New("event", "Message", "text", &a.event, "The message's name, which EventSource clients listen for."),
+		flags.New("type", "Message", "media type", &a.kind, "What the data is, such as application/json."),
+		flags.New("all", "Message", "switch", &a.all, "Send to every subscriber of the node instead of a key's."),
+	}
+}
+
+func (a *asking) admin() flags.Table {
+	return flags.Table{
+		flags.New("admin-url", "Node", "url", &a.adminURL, "Admin listener of the node to ask."),
+		flags.New("timeout", "Node", "duration", &a.timeout, "How long to wait for an answer."),
+	}
+}
+
+func (a *asking) listing() flags.Table {
+	return append(a.admin(),
+		flags.New("limit", "Answer", "entries", &a.limit, "Entries to list at most."),
+		flags.New("json", "Answer", "switch", &a.asJSON, "Print JSON lines instead of a table."))
+}
+
+func (a *asking) conns() flags.Table {
+	return append(a.listing(),
+		flags.New("form", "Filter", "form", &a.form, "Only holds in this wire form: poll, sse, ndjson, multipart, replace, raw; or none for what holds nothing."),
+		flags.New("key", "Filter", "key", &a.key, "Only holds of this key, percent-encoded as in paths."),
+		flags.New("min-age", "Filter", "duration", &a.minAge, "Only connections at least this old."),
+		flags.New("min-queued", "Filter", flags.Bytes, &a.minQueued, "Only connections with at least this much output waiting."))
+}
+
+func (a *asking) keys() flags.Table {
+	return append(a.listing(),
+		flags.New("prefix", "Filter", "text", &a.prefix, "Only keys that begin with this, percent-encoded as in paths."))
+}
+
+func (a *asking) top() flags.Table {
+	return append(a.admin(),
+		flags.New("every", "View", "duration", &a.every, "Time between two views."),
+		flags.New("frames", "View", "views", &a.frames, "Views to show before it ends. 0 shows them until interrupted."))
+}
