@@ -137,7 +137,7 @@ func (t *Table) Release(n Name, h, next Handle) bool {
 // was the newest of its loop.
 func (t *Table) releaseMember(g groupRef, h, next Handle) bool {
 	place, head := t.arena.groupFind(g, h.Loop())
-	if head == 0 {
+	if head == 0 || head != h && head.Slot() == h.Slot() {
 		return false
 	}
 	last := t.arena.groupCount(g) == 1

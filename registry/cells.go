@@ -22,15 +22,18 @@ import (
 //     version, and only then may the old place be overwritten: between the
 //     two, both places hold the same cell. The name and the group are freed
 //     last of all.
-//   - growth: the new cells are published whole, then version changes, then
-//     they may be written. The old ones are never written again.
+//   - growth: the new cells are published whole, and the old ones are never
+//     written again: they show the shard as it was at that moment, and the
+//     first delete since then changes version.
+//   - a group that grows moves like a cell: version changes before the old
+//     block is freed.
 //
 // So a reader that finds version unchanged at its end has not read a cell, a
 // name or a group that was given to another key under its eyes. It tries again
 // only when a writer has made a step, never because one is in the middle of
-// something: that is lock-free, and the bound on the work of a single reader is
-// that it loses only to deletes and growth in its own shard, each of which costs
-// the writer more than the reader's attempt does.
+// something: that is lock-free, and a single reader loses only to deletes
+// in its own shard, each of which takes the writer longer than the reader's
+// attempt.
 
 // shard is one independent part of the table, one cache line.
 type shard struct {
@@ -209,5 +212,4 @@ func (s *shard) resize(size int) {
 		}
 	}
 	s.cells.Store(&next)
-	s.version.Add(1)
 }
