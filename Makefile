@@ -26,7 +26,7 @@ run: build ## build and serve with every default (SERVE='--listen :9000' adds fl
 test: deps tidy unit race lint ## everything that must pass, as CI runs it: a few minutes
 
 .PHONY: deps
-deps: ## install the Debian packages that the end-to-end tests drive, if missing
+deps: ## install the Debian packages that tests and comparisons drive, if missing
 	@.ci/deps
 
 .PHONY: lint
@@ -41,6 +41,10 @@ race: ## unit and property tests under the race detector
 .PHONY: unit
 unit: ## unit and property tests, fast
 	go test -timeout 5m ./...
+
+.PHONY: e2e
+e2e: ## the programs as users run them: flags, commands, real sockets, drain
+	go test -count=1 ./cmd/holdfast ./cmd/holdfast-perf ./engine
 
 .PHONY: tidy
 tidy: ## the house rules: import directions, lengths, comments, names

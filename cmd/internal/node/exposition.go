@@ -11,7 +11,7 @@ import (
 	"holdfast/engine/record"
 )
 
-// Metrics implements admin.Source.
+// Metrics asks every loop for its numbers and writes them as families.
 func (n *Node) Metrics(_ context.Context, w *metrics.Writer) error {
 	s, err := n.engine.Stats()
 	if err != nil {

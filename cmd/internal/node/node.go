@@ -40,7 +40,7 @@ func New(e Engine) *Node { return &Node{engine: e} }
 // Drain makes the node say that it wants no new connections.
 func (n *Node) Drain() { n.draining.Store(true) }
 
-// Ready implements admin.Source.
+// Ready is nil until Drain is called.
 func (n *Node) Ready() error {
 	if n.draining.Load() {
 		return errors.New("draining: this node takes no new connections")
@@ -48,7 +48,7 @@ func (n *Node) Ready() error {
 	return nil
 }
 
-// Conns implements admin.Source.
+// Conns lists connections, loop after loop, and says whether the limit left some out.
 func (n *Node) Conns(_ context.Context, f admin.ConnFilter, limit int) ([]admin.Conn, bool, error) {
 	found, err := n.engine.Conns(engine.ConnFilter{
 		Key: string(f.Key), Form: f.Form, MinAge: f.MinAge, MinQueued: f.MinQueued,
@@ -86,7 +86,7 @@ func conn(info *engine.ConnInfo) admin.Conn {
 	return c
 }
 
-// Keys implements admin.Source.
+// Keys lists a page of keys in the table's own order; the cursor is the table's.
 func (n *Node) Keys(ctx context.Context, prefix []byte, after string, limit int) ([]admin.Key, string, error) {
 	cursor, err := parseCursor(after)
 	if err != nil {
@@ -110,7 +110,7 @@ func (n *Node) Keys(ctx context.Context, prefix []byte, after string, limit int)
 	return list, formatCursor(cursor), ctx.Err()
 }
 
-// Holders implements admin.Source.
+// Holders looks one key up and lists some of the connections that hold it.
 func (n *Node) Holders(ctx context.Context, name []byte, limit int) (admin.KeyHolders, error) {
 	info, ok := n.engine.Key(string(name))
 	h := admin.KeyHolders{Key: admin.Key{Key: encoded(string(name)), Holders: info.Connections}}
