@@ -50,6 +50,9 @@ func TestNegotiate(t *testing.T) {
 	f("text/html;q=, text/html;q=., text/html;q=1.001, text/html;q=0.1234", "", false)
 	f("text/html;q=-1, text/html;q=0x, text/html;q=00, text/html;q= 1", "", false)
 	f("text, *, */, /*, *, text/h*, */html, x*/*, t/*", "", false)
+	for _, q := range []string{"", ".", "x", "2", "00", "1.001", "1.x", "0.1234", "-1", " 1", "1 0", "0.1/", "0.0:"} {
+		f("application/json;q="+q+", */*;q=0.5", "application/json", false)
+	}
 	f("text/html;q=1.000, application/json;q=0.", "text/html", true)
 }
 

@@ -131,6 +131,7 @@ func TestBodyLimits(t *testing.T) {
 	f(Chunked, "0\r\nA:\r\nC:\r\nE:\r\n", " ✗ 431 too many trailer fields")
 	wantBody(t, Chunked, 0, "0", " ✗ 400 chunk-size line too long", &Limits{})
 	wantBody(t, Chunked, 0, "0\r\n", " ✗ 431 trailer section too long", &Limits{ChunkLine: 8})
+	wantBody(t, Chunked, 0, "1\r\nx\r\n", " x… | ", &Limits{ChunkLine: 8, ChunkOverhead: 3})
 	wantBody(t, Chunked, 0, "1\r\n", " ✗ 400 too much chunk framing for its data", &Limits{ChunkLine: 8})
 }
 

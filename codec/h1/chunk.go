@@ -69,7 +69,7 @@ func chunkLine(b []byte, lim *Limits) (size int64, n int, err error) {
 // out. Bad whitespace around the delimiters is refused: it is where chunk
 // parsers disagree, and nobody sends it.
 func chunkExt(b []byte, i int) (int, error) {
-	for i < len(b) && b[i] == ';' {
+	for b[i] == ';' { // past the end we have returned
 		i++
 		name := field.TokenRun(b[i:])
 		if i += name; i == len(b) {
@@ -100,7 +100,7 @@ func chunkExt(b []byte, i int) (int, error) {
 			return i, byteError(b[i], errChunkExt)
 		}
 	}
-	if i < len(b) && b[i] != '\r' {
+	if b[i] != '\r' {
 		return i, byteError(b[i], errChunkExt)
 	}
 	return i, nil

@@ -2,6 +2,7 @@ package h1
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -22,7 +23,7 @@ func TestHost(t *testing.T) {
 	f("a:0", true)
 	f("a:65535", true)
 	f("!$&'()*+;=", true)
-	f("%41%4a", true)
+	f("%41%4a%0F", true)
 	f("[::]", true)
 	f("[::1]:80", true)
 	f("[2001:DB8::192.0.2.1]", true)
@@ -64,6 +65,19 @@ func TestHost(t *testing.T) {
 	f("[v1.x]", false)
 	f("[fe80::1%25eth0]", false)
 	f("a[::1]", false)
+}
+
+// "reg-name = *( unreserved / pct-encoded / sub-delims )", RFC 3986 §3.2.2, but
+// for the comma.
+func TestHostBytes(t *testing.T) {
+	const others = "-._~!$&'()*+;="
+	for i := range 256 {
+		c := byte(i)
+		want := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte(others, c) >= 0
+		if got := validHost([]byte{'a', c, 'b'}); got != want {
+			t.Errorf("%#x: %v, want %v", c, got, want)
+		}
+	}
 }
 
 // The address check agrees with the standard library's, zones apart.

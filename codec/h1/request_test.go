@@ -43,7 +43,7 @@ func TestTarget(t *testing.T) {
 		wantRequest(t, lines(method+" "+target+" HTTP/1.1", "Host: h"), method+" "+target+" HTTP/1.1 "+want+" {Host=h} none keep  | ")
 	}
 	// origin-form
-	f("GET", "/a/b%20c", "path=/a/b%20c for=h")
+	f("GET", "/a/b%20%0F%f0c", "path=/a/b%20%0F%f0c for=h")
 	f("GET", "/?", "path=/ query= for=h")
 	f("GET", "/a?b=c?d%zz", "path=/a query=b=c?d%zz for=h")
 	f("GET", "//evil/..;/%2e", "path=//evil/..;/%2e for=h")
@@ -62,6 +62,21 @@ func TestTarget(t *testing.T) {
 	f("CONNECT", "o:443", "path= for=o:443")
 	f("CONNECT", "[2001:db8::1]:443", "path= for=[2001:db8::1]:443")
 	f("OPTIONS", "*", "path=* for=h")
+}
+
+// Visible ASCII is let through, but for the fragment that is never sent.
+func TestTargetBytes(t *testing.T) {
+	for i := range 256 {
+		c := byte(i)
+		b := []byte{'/', '?', c, '.'}
+		want := 4
+		if c <= ' ' || c >= 0x7f || c == '#' {
+			want = 2
+		}
+		if got := targetRun(b); got != want {
+			t.Errorf("%#x: a run of %d, want %d", c, got, want)
+		}
+	}
 }
 
 func TestTargetRefused(t *testing.T) {

@@ -103,6 +103,7 @@ func TestResponseLimits(t *testing.T) {
 	f(AskedOther, lines("HTTP/1.1 204 12345", "A: 67890123456789017"), "HTTP/1.1 204 12345 {A=67890123456789017} none keep  | ")
 	f(AskedOther, lines("HTTP/1.1 204 12345", "A: 678901234567890178"), "✗ 431 head too long")
 	f(AskedOther, lines("HTTP/1.1 204 N", "A:", "B:"), "✗ 431 too many fields")
+	f(AskedOther, lines("HTTP/1.1 200 N", "Content-Length: 9")+"123456789", "HTTP/1.1 200 N {Content-Length=9} length=9 keep 123456789 | ")
 	f(AskedOther, lines("HTTP/1.1 200 N", "Content-Length: 10"), "✗ 413 body too long")
 	f(AskedHead, lines("HTTP/1.1 200 N", "Content-Length: 10"), "HTTP/1.1 200 N {Content-Length=10} none keep  | ")
 }
