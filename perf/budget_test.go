@@ -1,0 +1,188 @@
+package perf
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The budgets, user-space bytes per idle connection, key and its name included. To raise one, say in the same change
+// what it buys.
+const (
+	budgetHold      = 192 // SSE and long-poll
+	budgetKeepAlive = 128
+)
+
+// The slope is measured between these numbers of connections: the first hides what a process costs anyway.
+const (
+	fewConns  = 2_000
+	manyConns = 17_000
+	keyBytes  = 16
+)
+
+func TestBudgetHeldSSE(t *testing.T) {
+	testBudget(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n", "\r\n\r\n")
+}
+
+func TestBudgetHeldLongPoll(t *testing.T) {
+	testBudget(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "")
+}
+
+func TestBudgetKeepAlive(t *testing.T) {
+	testBudget(t, budgetKeepAlive, "GET /echo?%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n")
+}
+
+// testBudget opens connections that each send one request, read until a mark, and then do nothing.
+func testBudget(t *testing.T, budget float64, request, until string) {
+	d := startDaemon(t, "--loops", "1", "--echo", "--pprof", "--heartbeat", "-1s", "--poll-timeout", "1h", "--keepalive-timeout", "1h")
+	var conns []net.Conn
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	resident := map[int]float64{}
+	for i := range manyConns {
+		conns = append(conns, d.open(t, i, fmt.Sprintf(request, keyBytes, i), until))
+		if n := i + 1; n == fewConns || n == manyConns {
+			resident[n] = d.resident(t)
+		}
+	}
+	per := (resident[manyConns] - resident[fewConns]) / (manyConns - fewConns)
+	t.Logf("%.0f bytes a connection (budget %.0f); %.1f MB with %d", per, budget, resident[manyConns]/1e6, manyConns)
+	if per > budget {
+		t.Errorf("an idle connection costs %.0f bytes, the budget is %.0f", per, budget)
+	}
+}
+
+// daemon is a holdfast process.
+type daemon struct {
+	pid           int
+	public, admin string
+}
+
+var addressLine = regexp.MustCompile(`(public|admin) listener on http://(\S+)`)
+
+var built string // the directory that build made
+
+// build compiles holdfast, once.
+var build = sync.OnceValues(func() (bin string, err error) {
+	if built, err = os.MkdirTemp("", "holdfast-perf"); err != nil {
+		return "", err
+	}
+	bin = filepath.Join(built, "holdfast")
+	if out, err := exec.Command("go", "build", "-o", bin, "holdfast/cmd/holdfast").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// startDaemon builds and runs holdfast on ports that are free, until the test ends.
+func startDaemon(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--publish-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
+	cmd := exec.CommandContext(t.Context(), bin, args...)
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	d := &daemon{pid: cmd.Process.Pid}
+	lines := bufio.NewScanner(out)
+	for (d.public == "" || d.admin == "") && lines.Scan() {
+		switch m := addressLine.FindStringSubmatch(lines.Text()); {
+		case m == nil:
+		case m[1] == "public":
+			d.public = m[2]
+		default:
+			d.admin = m[2]
+		}
+	}
+	if d.public == "" || d.admin == "" {
+		t.Fatal("holdfast did not say where it listens")
+	}
+	go io.Copy(io.Discard, out)
+	return d
+}
+
+// open makes one connection from one of several source addresses and reads until the mark has come.
+func (d *daemon) open(t *testing.T, i int, request, until string) net.Conn {
+	t.Helper()
+	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%8))}
+	c, err := (&net.Dialer{LocalAddr: from, Timeout: 5 * time.Second}).Dial("tcp", d.public)
+	if err != nil {
+		t.Fatalf("connection %d: %v", i, err)
+	}
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatalf("connection %d: %v", i, err)
+	}
+	var got []byte
+	buf := make([]byte, 4096)
+	for until != "" && !bytes.Contains(got, []byte(until)) {
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatalf("connection %d: %v after %q", i, err, got)
+		}
+		got = append(got, buf[:n]...)
+	}
+	return c
+}
+
+var rssLine = regexp.MustCompile(`Rss:\s+(\d+) kB`)
+
+// resident is the process's resident memory in bytes, after two forced collections: what is freed in one is returned
+// in the next.
+func (d *daemon) resident(t *testing.T) float64 {
+	t.Helper()
+	time.Sleep(500 * time.Millisecond) // for long-polls, which answer nothing, to have been parked
+	for range 2 {
+		resp, err := http.Get("http://" + d.admin + "/debug/pprof/heap?gc=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	time.Sleep(500 * time.Millisecond)
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", d.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := rssLine.FindStringSubmatch(string(b))
+	if m == nil {
+		t.Fatalf("no Rss in %s", strings.TrimSpace(string(b)))
+	}
+	kb, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb * 1024
+}
