@@ -42,6 +42,10 @@ func TestConnect(t *testing.T) {
 		if v, err := unix.GetsockoptInt(client, unix.IPPROTO_TCP, unix.TCP_NODELAY); v != 1 || err != nil {
 			t.Errorf("TCP_NODELAY = %d, %v", v, err)
 		}
+		late, err := unix.GetsockoptInt(client, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT)
+		if (late == 1) != (local != "") || err != nil {
+			t.Errorf("from %q: IP_BIND_ADDRESS_NO_PORT = %d, %v", local, late, err)
+		}
 	}
 	f("", loopback4)
 	f("127.0.0.1", loopback4)

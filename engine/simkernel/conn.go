@@ -124,7 +124,7 @@ func (c *conn) carry(n int) {
 	n = min(n, len(c.output))
 	c.taken = append(c.taken, c.output[:n]...)
 	c.output = c.output[n:]
-	if c.shut && len(c.output) == 0 && c.end == Open {
+	if c.shut && !c.rstCame && len(c.output) == 0 && c.end == Open {
 		c.end = Fin
 	}
 }

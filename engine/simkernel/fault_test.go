@@ -34,6 +34,9 @@ func TestInputPieces(t *testing.T) {
 				sizes = append(sizes, n)
 				got = append(got, b[:n]...)
 			}
+			if _, err := k.Read(fd, b); err != unix.EAGAIN && len(got) < len(sent) {
+				t.Fatalf("the end comes after %d of %d bytes: %v", len(got), len(sent), err)
+			}
 		}
 		slices.Sort(sizes)
 		if !bytes.Equal(got, sent) || len(slices.Compact(sizes)) != pieces {
@@ -96,10 +99,39 @@ func TestStallAndDrain(t *testing.T) {
 	if closed, _ := p.Closed(); closed {
 		t.Error("the end overtakes what the peer has not taken")
 	}
+	p.Drain(1)
+	if closed, _ := p.Closed(); closed {
+		t.Error("the end overtakes what the peer has not taken all of")
+	}
 	p.Resume()
 	if _, how := p.Closed(); how != Fin || len(p.Read()) != 60 {
 		t.Errorf("the peer is %v and has not got all", how)
 	}
+}
+
+// A peer that has reset hears no more, whatever the loop does.
+func TestNothingReachesPeerAfterReset(t *testing.T) {
+	f := func(name string, last func(k *Kernel, fd int)) {
+		t.Helper()
+		k := New(1, Options{})
+		fd, p := established(t, k)
+		p.Stall()
+		if n, err := k.Send(fd, []byte("on its way")); n != 10 || err != nil {
+			t.Fatalf("Send = %d, %v", n, err)
+		}
+		p.Reset()
+		last(k, fd)
+		p.Resume()
+		p.Write([]byte("lost"))
+		if closed, how := p.Closed(); closed || len(p.Read()) > 0 || p.Unsent() > 0 {
+			t.Errorf("%s: the peer is %v, or got something", name, how)
+		}
+	}
+	f("nothing", func(*Kernel, int) {})
+	f("Send", func(k *Kernel, fd int) { k.Send(fd, []byte("x")); k.Send(fd, []byte("x")) })
+	f("Write", func(k *Kernel, fd int) { k.Close(fd, epoll.Write) })
+	f("Now", func(k *Kernel, fd int) { k.Close(fd, epoll.Now) })
+	f("Reset", func(k *Kernel, fd int) { k.Close(fd, epoll.Reset) })
 }
 
 // Every send of a conversation is refused once, each in a run of its own.

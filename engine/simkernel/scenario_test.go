@@ -15,202 +15,216 @@ const (
 
 // Each scenario is played on Linux and in the fake, which must not tell a different story.
 func TestConformance(t *testing.T) {
-	for name, scenario := range map[string]func(w *world){
-		"a new connection can be sent to": func(w *world) {
-			w.accept()
-			w.shows(out)
-			w.fails(unix.EAGAIN)
-		},
-		"input is reported until it is read": func(w *world) {
-			w.accept()
-			w.p.Write([]byte("ab"))
-			w.shows(in | out)
-			w.reads("a")
-			w.shows(in | out)
-			w.reads("b")
-			w.shows(out)
-			w.fails(unix.EAGAIN)
-		},
-		"only what was asked for is reported": func(w *world) {
-			w.accept()
-			w.p.Write([]byte("ab"))
-			w.shows(in | out)
-			w.watch(rdhup)
-			w.shows(0)
-			w.p.CloseWrite()
-			w.shows(rdhup)
-			w.watch(0)
-			w.shows(0)
-			w.watch(in)
-			w.shows(in)
-		},
-		"half-close: input ends, output goes on": func(w *world) {
-			w.accept()
-			w.p.Write([]byte("ab"))
-			w.p.CloseWrite()
-			w.shows(in | out | rdhup)
-			w.reads("ab")
-			w.fails(nil)
-			w.fails(nil)
-			w.shows(in | out | rdhup)
-			w.sends("answer")
-			w.hears("answer", Open)
-			w.k.Close(w.fd, epoll.Write)
-			w.shows(in | out | rdhup | hup)
-			w.hears("", Fin)
-		},
-		"our half-close: output ends, input goes on": func(w *world) {
-			w.accept()
-			w.sends("bye")
-			w.k.Close(w.fd, epoll.Write)
-			w.hears("bye", Fin)
-			w.shows(out)
-			w.sendFails(unix.EPIPE)
-			w.p.Write([]byte("more"))
-			w.reads("more")
-			w.p.CloseWrite()
-			w.shows(in | out | rdhup | hup)
-			w.fails(nil)
-		},
-		"reset is reported unasked, and told once by Read": func(w *world) {
-			w.accept()
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-			w.watch(0)
-			w.shows(errs | hup)
-			w.fails(unix.ECONNRESET)
-			w.shows(hup)
-			w.fails(nil)
-			w.sendFails(unix.EPIPE)
-			w.watch(in | out | rdhup)
-			w.shows(in | out | rdhup | hup)
-		},
-		"reset is told once by Send": func(w *world) {
-			w.accept()
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-			w.sendFails(unix.ECONNRESET)
-			w.sendFails(unix.EPIPE)
-			w.fails(nil)
-		},
-		"what arrived before a reset can be read": func(w *world) {
-			w.accept()
-			w.p.Write([]byte("ab"))
-			w.shows(in | out)
-			w.reads("a") // all of it has arrived in the worst weather too
-			w.p.Write([]byte("c"))
-			w.reads("b")
-			w.reads("c")
-			w.p.Write([]byte("d"))
-			w.shows(in | out)
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-			w.reads("d")
-			w.fails(unix.ECONNRESET)
-		},
-		"reset after half-close": func(w *world) {
-			w.accept()
-			w.p.CloseWrite()
-			w.shows(in | out | rdhup)
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-			w.fails(nil)
-			w.shows(in | out | rdhup | errs | hup)
-			w.sendFails(unix.EPIPE)
-			w.shows(in | out | rdhup | hup)
-		},
-		"reset after our half-close": func(w *world) {
-			w.accept()
-			w.k.Close(w.fd, epoll.Write)
-			w.shows(out)
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-			w.fails(unix.ECONNRESET)
-		},
-		"a closed client resets what it is sent": func(w *world) {
-			w.accept()
-			w.p.Close()
-			w.shows(in | out | rdhup)
-			if n, err := w.k.Send(w.fd, []byte("x")); n != 1 || err != nil {
-				w.t.Fatalf("the first Send after a close = %d, %v", n, err)
-			}
-			w.shows(in | out | rdhup | errs | hup)
-			w.sendFails(unix.EPIPE)
-			w.fails(nil)
-		},
-		"a client that closes without reading resets": func(w *world) {
-			w.accept()
-			w.sends("x")
-			w.rest() // until it is there
-			w.p.Close()
-			w.shows(in | out | rdhup | errs | hup)
-			w.fails(unix.ECONNRESET)
-		},
-		"Close delivers what was sent": func(w *world) {
-			w.accept()
-			w.sends("last words")
-			w.close(epoll.Now)
-			w.hears("last words", Fin)
-		},
-		"Close with input unread resets": func(w *world) {
-			w.accept()
-			w.p.Write([]byte("unread"))
-			w.shows(in | out)
-			w.close(epoll.Now)
-			w.hears("", Rst)
-		},
-		"Reset resets": func(w *world) {
-			w.accept()
-			w.close(epoll.Reset)
-			w.hears("", Rst)
-		},
-		"input for a closed connection is answered by a reset": func(w *world) {
-			w.accept()
-			w.close(epoll.Now)
-			w.hears("", Fin)
-			w.p.Write([]byte("late"))
-			w.rest()
-			w.p.Write([]byte("later")) // by now the client's system knows
-			w.hearsReset()
-		},
-		"a full buffer refuses until the client takes something": func(w *world) {
-			w.accept()
-			w.p.Stall()
-			sent := w.fill()
-			w.p.Resume()
-			w.same(sent)
-			w.shows(out)
-			w.sends("and on")
-			w.hears("and on", Open)
-		},
-		"the end comes behind a full buffer": func(w *world) {
-			w.accept()
-			w.p.Stall()
-			sent := w.fill()
-			w.k.Close(w.fd, epoll.Write)
-			w.shows(out) // never refused again, for it fails
-			w.p.Resume()
-			w.same(sent)
-			w.hears("", Fin)
-		},
-		"a full buffer does not keep input away": func(w *world) {
-			w.accept()
-			w.p.Stall()
-			w.fill()
-			w.p.Write([]byte("ping"))
-			w.shows(in)
-			w.reads("ping")
-			w.p.Reset()
-			w.shows(in | out | rdhup | errs | hup)
-		},
-		"the listener is ready while somebody waits": listenerScenario,
-		"nothing is sent and nothing is read":        emptyScenario,
-		"Sendv joins, and takes 64 pieces":           sendvScenario,
-		"watching follows its rules":                 watchScenario,
-		"a wake-up ends one Wait":                    wakeScenario,
-	} {
+	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) { everywhere(t, scenario) })
 	}
+}
+
+var scenarios = map[string]func(w *world){
+	"a new connection can be sent to": func(w *world) {
+		w.accept()
+		w.shows(out)
+		w.fails(unix.EAGAIN)
+	},
+	"input is reported until it is read": func(w *world) {
+		w.accept()
+		w.p.Write([]byte("ab"))
+		w.shows(in | out)
+		w.reads("a")
+		w.shows(in | out)
+		w.reads("b")
+		w.shows(out)
+		w.fails(unix.EAGAIN)
+	},
+	"only what was asked for is reported": func(w *world) {
+		w.accept()
+		w.p.Write([]byte("ab"))
+		w.shows(in | out)
+		w.watch(rdhup)
+		w.shows(0)
+		w.p.CloseWrite()
+		w.shows(rdhup)
+		w.watch(0)
+		w.shows(0)
+		w.watch(in)
+		w.shows(in)
+	},
+	"half-close: input ends, output goes on": func(w *world) {
+		w.accept()
+		w.p.Write([]byte("ab"))
+		w.p.CloseWrite()
+		w.shows(in | out | rdhup)
+		w.reads("ab")
+		w.fails(nil)
+		w.fails(nil)
+		w.shows(in | out | rdhup)
+		w.sends("answer")
+		w.hears("answer", Open)
+		w.k.Close(w.fd, epoll.Write)
+		w.shows(in | out | rdhup | hup)
+		w.hears("", Fin)
+	},
+	"our half-close: output ends, input goes on": func(w *world) {
+		w.accept()
+		w.sends("bye")
+		w.k.Close(w.fd, epoll.Write)
+		w.hears("bye", Fin)
+		w.shows(out)
+		w.sendFails(unix.EPIPE)
+		w.p.Write([]byte("more"))
+		w.reads("more")
+		w.p.CloseWrite()
+		w.shows(in | out | rdhup | hup)
+		w.fails(nil)
+	},
+	"reset is reported unasked, and told once by Read": func(w *world) {
+		w.accept()
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+		w.watch(0)
+		w.shows(errs | hup)
+		w.fails(unix.ECONNRESET)
+		w.shows(hup)
+		w.fails(nil)
+		w.sendFails(unix.EPIPE)
+		w.watch(in | out | rdhup)
+		w.shows(in | out | rdhup | hup)
+	},
+	"reset is told once by Send": func(w *world) {
+		w.accept()
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+		w.sendFails(unix.ECONNRESET)
+		w.sendFails(unix.EPIPE)
+		w.fails(nil)
+	},
+	"what arrived before a reset can be read": func(w *world) {
+		w.accept()
+		w.p.Write([]byte("ab"))
+		w.shows(in | out)
+		w.reads("a") // all of it has arrived in the worst weather too
+		w.p.Write([]byte("c"))
+		w.reads("b")
+		w.reads("c")
+		w.p.Write([]byte("d"))
+		w.shows(in | out)
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+		w.reads("d")
+		w.fails(unix.ECONNRESET)
+	},
+	"reset after half-close": func(w *world) {
+		w.accept()
+		w.p.CloseWrite()
+		w.shows(in | out | rdhup)
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+		w.fails(nil)
+		w.shows(in | out | rdhup | errs | hup)
+		w.sendFails(unix.EPIPE)
+		w.shows(in | out | rdhup | hup)
+	},
+	"reset after our half-close": func(w *world) {
+		w.accept()
+		w.k.Close(w.fd, epoll.Write)
+		w.shows(out)
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+		w.fails(unix.ECONNRESET)
+	},
+	"reset after both half-closes changes nothing": func(w *world) {
+		w.accept()
+		w.k.Close(w.fd, epoll.Write)
+		w.hears("", Fin)
+		w.p.CloseWrite()
+		w.shows(in | out | rdhup | hup)
+		w.p.Reset()
+		w.rest()
+		w.shows(in | out | rdhup | hup)
+		w.fails(nil)
+		w.sendFails(unix.EPIPE)
+	},
+	"a closed client resets what it is sent": func(w *world) {
+		w.accept()
+		w.p.Close()
+		w.shows(in | out | rdhup)
+		if n, err := w.k.Send(w.fd, []byte("x")); n != 1 || err != nil {
+			w.t.Fatalf("the first Send after a close = %d, %v", n, err)
+		}
+		w.shows(in | out | rdhup | errs | hup)
+		w.sendFails(unix.EPIPE)
+		w.fails(nil)
+	},
+	"a client that closes without reading resets": func(w *world) {
+		w.accept()
+		w.sends("x")
+		w.rest() // until it is there
+		w.p.Close()
+		w.shows(in | out | rdhup | errs | hup)
+		w.fails(unix.ECONNRESET)
+	},
+	"Close delivers what was sent": func(w *world) {
+		w.accept()
+		w.sends("last words")
+		w.close(epoll.Now)
+		w.hears("last words", Fin)
+	},
+	"Close with input unread resets": func(w *world) {
+		w.accept()
+		w.p.Write([]byte("unread"))
+		w.shows(in | out)
+		w.close(epoll.Now)
+		w.hears("", Rst)
+	},
+	"Reset resets": func(w *world) {
+		w.accept()
+		w.close(epoll.Reset)
+		w.hears("", Rst)
+	},
+	"input for a closed connection is answered by a reset": func(w *world) {
+		w.accept()
+		w.close(epoll.Now)
+		w.hears("", Fin)
+		w.p.Write([]byte("late"))
+		w.rest()
+		w.p.Write([]byte("later")) // by now the client's system knows
+		w.hearsReset()
+	},
+	"a full buffer refuses until the client takes something": func(w *world) {
+		w.accept()
+		w.p.Stall()
+		sent := w.fill()
+		w.p.Resume()
+		w.same(sent)
+		w.shows(out)
+		w.sends("and on")
+		w.hears("and on", Open)
+	},
+	"the end comes behind a full buffer": func(w *world) {
+		w.accept()
+		w.p.Stall()
+		sent := w.fill()
+		w.k.Close(w.fd, epoll.Write)
+		w.shows(out) // never refused again, for it fails
+		w.p.Resume()
+		w.same(sent)
+		w.hears("", Fin)
+	},
+	"a full buffer does not keep input away": func(w *world) {
+		w.accept()
+		w.p.Stall()
+		w.fill()
+		w.p.Write([]byte("ping"))
+		w.shows(in)
+		w.reads("ping")
+		w.p.Reset()
+		w.shows(in | out | rdhup | errs | hup)
+	},
+	"the listener is ready while somebody waits": listenerScenario,
+	"nothing is sent and nothing is read":        emptyScenario,
+	"Sendv joins, and takes 64 pieces":           sendvScenario,
+	"watching follows its rules":                 watchScenario,
+	"a wake-up ends one Wait":                    wakeScenario,
 }
 
 // close ends the connection, which the end of the scenario then need not.

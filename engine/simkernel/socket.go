@@ -118,10 +118,8 @@ func (k *Kernel) Close(fd int, how epoll.Closing) {
 	f := k.file(fd, "Close")
 	c := f.conn
 	if how == epoll.Write && c != nil {
-		if !c.rstCame {
-			c.shut = true
-			c.flow()
-		}
+		c.shut = true
+		c.flow()
 		return
 	}
 	k.files[fd] = nil
