@@ -31,10 +31,18 @@ var (
 	noBuffering = field.Field{Name: []byte("X-Accel-Buffering"), Value: []byte("no")} // for an nginx in front
 )
 
+// modes are the forms by the names that ?mode= takes, for clients that cannot set Accept, such as an <img>.
+var modes = [exchange.Forms]string{
+	exchange.Poll: "mode=poll", exchange.SSE: "mode=sse", exchange.NDJSON: "mode=ndjson",
+	exchange.Mixed: "mode=multipart", exchange.Replace: "mode=replace", exchange.Raw: "mode=stream",
+}
+
 // formOf chooses the wire form of a hold.
 func formOf(h *exchange.Head) exchange.Form {
-	if queryHas(h.Query, "mode=stream") {
-		return exchange.Raw
+	for f := exchange.Poll; f < exchange.Forms && len(h.Query) > 0; f++ {
+		if queryHas(h.Query, modes[f]) {
+			return f
+		}
 	}
 	if i, exact := field.Negotiate(h.Fields, offers); exact {
 		return forms[i]
