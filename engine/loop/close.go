@@ -7,7 +7,7 @@ import (
 )
 
 // Close ends a connection at the end of this tick: no callback ever closes under another one's feet. What is queued is
-// lost; a client that misbehaved or vanished is reset, so that its data is not waited for.
+// lost; a client that does not read, or vanished, is reset, so that nothing is kept for it.
 func (l *Loop) Close(slot uint32, why record.Reason) {
 	r := l.records.At(slot)
 	if r.Closing {
@@ -29,10 +29,10 @@ func (l *Loop) CloseAfterWrite(slot uint32) {
 
 // finish closes our side once everything is sent. The session hears Drained and is left with reading until Ended.
 func (l *Loop) finish(slot uint32, r *conn) {
-	if r.Closing {
+	if r.Closing || r.is(bitShut) {
 		return
 	}
-	r.bits &^= bitLast
+	r.bits = r.bits&^bitDrained | bitShut
 	l.k.Close(int(r.fd), epoll.Write)
 	l.protocols[r.Kind].Happened(slot, Drained)
 }
@@ -69,9 +69,10 @@ func (l *Loop) bury(slot uint32) {
 	l.cfg.Conns.Add(-1)
 	l.records.Free(slot)
 	l.records.Bump(slot)
+	l.tell()
 }
 
-// abandon gives up a connection's queue; publishers that still wait for a fate hear it.
+// abandon gives up a connection's queue; publishers that still wait for a fate will hear it.
 func (l *Loop) abandon(r *conn) {
 	if r.out == 0 {
 		return
@@ -112,8 +113,7 @@ func (l *Loop) Handle(slot uint32) registry.Handle {
 // Live reports whether the handle still names what its slot holds.
 func (l *Loop) Live(h registry.Handle) bool {
 	slot := h.Slot()
-	return slot != 0 && slot < uint32(l.records.Cap()) && l.records.Gen(slot) == h.Gen() &&
-		l.records.Used(slot)
+	return h.Loop() == l.cfg.ID && l.records.Used(slot) && l.records.Gen(slot) == h.Gen()
 }
 
 // Turn makes every handle to the slot stale: what it held has ended, and the connection goes on with something else.

@@ -10,8 +10,11 @@ const (
 	bitDirty   uint8 = 1 << iota // in the flush list
 	bitReady                     // in the list of those with kept input to look at again
 	bitBlocked                   // the kernel refused bytes: Out is armed
-	bitLast                      // close our side once the output queue is empty
+	bitLast                      // nothing more is queued: our side is closed once the queue is empty
+	bitShut                      // our side is closed
 	bitDrained                   // the session wants to hear when the queue is empty
+	bitHungUp                    // HungUp was told
+	bitEnded                     // Ended was told
 )
 
 // conn is a connection's record: the part that others see, and the loop's own.

@@ -34,7 +34,8 @@ func (in *inputs) drop(i uint32) {
 	in.free = append(in.free, i)
 }
 
-// readable reads once: epoll is level-triggered, so what is left comes in the next tick, after everybody else.
+// readable reads once: epoll is level-triggered, so what is left comes in the next tick, after everybody else. What a
+// session keeps is for a limit of its own to bound; here it ends where the scratch buffer does.
 func (l *Loop) readable(slot uint32, r *conn) {
 	kept := l.recall(r)
 	room := l.cfg.ReadBytes
@@ -42,13 +43,16 @@ func (l *Loop) readable(slot uint32, r *conn) {
 		room *= 4
 	}
 	room = min(room, len(l.scratch)-kept)
+	if room == 0 { // an empty read would look like the end
+		l.Close(slot, record.ReasonInternal)
+		return
+	}
 	n, err := l.k.Read(int(r.fd), l.scratch[kept:kept+room])
 	switch {
 	case err != nil:
-		if epoll.Classify(err) != epoll.Retry {
-			l.Close(slot, record.ReasonReset)
-		}
+		l.failed(slot, err)
 	case n == 0:
+		r.bits |= bitEnded
 		l.arm(slot, r, r.mask&^(epoll.In|epoll.RdHup))
 		l.protocols[r.Kind].Happened(slot, Ended)
 	default:
@@ -101,7 +105,9 @@ func (l *Loop) Resume(slot uint32) {
 		return
 	}
 	r.Paused = false
-	l.arm(slot, r, r.mask|epoll.In|epoll.RdHup)
+	if !r.is(bitEnded) {
+		l.arm(slot, r, r.mask|epoll.In)
+	}
 	if r.in != 0 && !r.is(bitReady) {
 		r.bits |= bitReady
 		l.ready = append(l.ready, slot)
@@ -121,7 +127,13 @@ func (l *Loop) revisit() {
 	now := l.ready
 	l.ready = l.spare[:0]
 	for _, slot := range now {
+		if !l.records.Used(slot) {
+			continue // it ended in the last tick
+		}
 		r := l.records.At(slot)
+		if !r.is(bitReady) {
+			continue // another one has its slot now
+		}
 		r.bits &^= bitReady
 		if r.Closing || r.Paused || r.in == 0 {
 			continue

@@ -2,13 +2,12 @@
 // protocol: sessions get input and events through Protocol and answer by the methods of Loop. Everything here belongs
 // to the loop's goroutine unless a comment says otherwise; others reach it through a mailbox or Post.
 //
-// Read loop.go (the tick), record.go (what a connection is), then input.go, output.go and close.go. It must never
-// block on anything but Poller.Wait, and never hold Go pointers in a Record.
+// Read loop.go (the tick), conn.go (what a connection is), then accept.go, input.go, output.go with queue.go and
+// slow.go, and close.go. It must never block on anything but Poller.Wait, and never hold Go pointers in a Record.
 package loop
 
 import (
-	"errors"
-	"holdfast/engine/record"
+	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"holdfast/engine/epoll"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/mem"
+	"holdfast/engine/record"
 	"holdfast/engine/wheel"
 	"holdfast/registry"
 )
@@ -36,7 +36,7 @@ type Tenant interface {
 	// Work takes the mail and goes on with what is unfinished, for a bounded time. It says when it wants to be called
 	// again: 0 at once, below 0 only when there is mail.
 	Work(now int64) time.Duration
-	// Settled tells the fate of a message that was record.Staged under this ticket.
+	// Settled tells the fate of a message that was record.Staged under this ticket: once, and never inside Push.
 	Settled(ticket uint32, f record.Fate)
 }
 
@@ -49,7 +49,7 @@ type Config struct {
 
 	AcceptsPerTick int           // default 64: a connect flood cannot starve those already here
 	ReadBytes      int           // bytes read from one connection per tick, default 16 KiB (64 KiB in a body)
-	QueueBytes     int           // output queued for one connection, default 64 KiB: stops memory exhaustion by not reading
+	QueueBytes     int           // output queued for one connection, 64 for each message included, default 64 KiB: stops memory exhaustion by not reading
 	StallTimeout   time.Duration // a queue that has not moved for this long ends its connection, default 10 s
 	PostBound      int           // functions waiting in Post, default 1,024
 }
@@ -103,12 +103,14 @@ type Loop struct {
 	events    []epoll.Event
 	scratch   []byte
 	compose   []byte
+	gathered  []byte // small pieces of output on their way into one send
 	parts     [][]byte
 
 	inputs inputs
 	queues queues
 	ready  []uint32 // kept input to look at again
 	dirty  []uint32 // output to send in this tick
+	fates  []fate   // of messages, to be told
 	reaped []uint32 // connections to end in this tick
 	spare  []uint32
 
@@ -129,6 +131,8 @@ func New(k Kernel, cfg Config) *Loop {
 		scratch: make([]byte, scratchBytes),
 		compose: make([]byte, 0, 8<<10),
 		again:   -1,
+
+		gathered: make([]byte, 0, gatherBytes),
 	}
 	l.start = k.Now()
 	l.now = l.start
@@ -164,7 +168,7 @@ func (l *Loop) Tick() {
 	l.Stats.BusyNanos += uint64(asleep - l.now)
 	n, err := l.k.Wait(l.events, l.patience())
 	if err != nil {
-		l.fail(err)
+		l.fail("cannot wait for events", err)
 		return
 	}
 	l.now = l.k.Now()
@@ -216,35 +220,48 @@ func (l *Loop) dispatch(e *epoll.Event) {
 		return
 	}
 	slot := uint32(tag)
+	if !l.records.Used(slot) {
+		return
+	}
 	r := l.records.At(slot)
 	if r.fd != int32(tag>>32) || r.Closing {
 		return // the slot ended earlier in this tick
 	}
 	if mask&epoll.Out != 0 {
+		r.bits &^= bitBlocked
 		l.markDirty(slot, r)
 	}
-	if mask&epoll.RdHup != 0 && r.mask&epoll.RdHup != 0 {
+	if mask&epoll.RdHup != 0 && !r.is(bitHungUp) {
+		r.bits |= bitHungUp
 		l.protocols[r.Kind].Happened(slot, HungUp)
 	}
-	if r.Closing {
-		return
-	}
-	switch {
-	case !r.Paused && mask&(epoll.In|epoll.Hup|epoll.Err) != 0:
-		l.readable(slot, r)
-	case mask&(epoll.Hup|epoll.Err) != 0:
-		l.Close(slot, record.ReasonReset)
-	case mask&(epoll.In|epoll.RdHup) != 0:
-		l.arm(slot, r, r.mask&^(epoll.In|epoll.RdHup)|l.watch(r, mask))
+	if !r.Closing {
+		l.input(slot, r, mask)
 	}
 }
 
-// watch keeps RdHup armed on a paused connection until it has been seen once; level-triggered, it would spin.
-func (l *Loop) watch(r *conn, mask uint32) uint32 {
-	if mask&epoll.RdHup == 0 {
-		return r.mask & epoll.RdHup
+// input acts on what an event says of a connection's input. Level-triggered, it would spin on what it left as it is.
+func (l *Loop) input(slot uint32, r *conn, mask uint32) {
+	over := mask&(epoll.Hup|epoll.Err) != 0
+	switch {
+	case r.is(bitEnded):
+		if mask&epoll.Err != 0 {
+			l.Close(slot, record.ReasonReset)
+		} else if over {
+			l.Close(slot, record.ReasonDone) // both sides have ended and the session knows
+		}
+	case !r.Paused && r.is(bitReady): // what was kept goes first, later in this tick; the event will come again
+	case !r.Paused:
+		if over || mask&(epoll.In|epoll.RdHup) != 0 {
+			l.readable(slot, r)
+		}
+	case over:
+		l.Close(slot, record.ReasonReset)
+	case mask&epoll.RdHup != 0:
+		l.arm(slot, r, r.mask&^(epoll.In|epoll.RdHup))
+	case mask&epoll.In != 0:
+		l.arm(slot, r, r.mask&^epoll.In)
 	}
-	return 0
 }
 
 // arm tells epoll what a connection waits for, when that changed.
@@ -254,7 +271,7 @@ func (l *Loop) arm(slot uint32, r *conn, mask uint32) {
 	}
 	r.mask = mask
 	if err := l.k.Mod(int(r.fd), tagOf(slot, r.fd), mask); err != nil {
-		l.Close(slot, record.ReasonInternal)
+		l.failed(slot, err)
 	}
 }
 
@@ -266,9 +283,27 @@ func (l *Loop) expire(slot uint32) {
 	}
 }
 
+// failed judges the error of a call for one connection, and reports whether that is over.
+func (l *Loop) failed(slot uint32, err error) bool {
+	switch epoll.Classify(err) {
+	case epoll.Retry:
+		return false
+	case epoll.Exhausted:
+		l.Close(slot, record.ReasonInternal)
+	case epoll.StopLoop:
+		l.Close(slot, record.ReasonInternal)
+		l.fail("has lost track of its sockets", err)
+	default:
+		l.Close(slot, record.ReasonReset)
+	}
+	return true
+}
+
 // fail stops the loop for a reason that no connection is to blame for.
-func (l *Loop) fail(err error) {
-	l.fatal = errors.Join(errors.New("event loop cannot wait for events"), err)
+func (l *Loop) fail(what string, err error) {
+	if l.fatal == nil {
+		l.fatal = fmt.Errorf("event loop %d %s: %w", l.cfg.ID, what, err)
+	}
 	l.stopped = true
 }
 

@@ -1,103 +1,21 @@
 package loop
 
 import (
-	"holdfast/engine/record"
-	"time"
-
 	"holdfast/engine/epoll"
 	"holdfast/engine/mem"
+	"holdfast/engine/record"
 )
 
 const (
-	sweepEvery   = 250 * time.Millisecond // how often stalled queues are looked for
-	gatherBytes  = 16 << 10               // up to here several pieces are copied into one send; beyond, writev
+	gatherBytes  = 16 << 10 // up to here several pieces are copied into one send; beyond, writev
 	partsPerSend = 64
-	queueKeep    = 32 // items: a queue that grew beyond is not kept for the next connection
 )
 
-// SetPolicies tells the loop what record.Record.Policy indexes. On the loop, or before Run.
-func (l *Loop) SetPolicies(p []record.SlowPolicy) { l.policies = p }
-
-func (l *Loop) policy(r *conn) record.SlowPolicy {
-	var p record.SlowPolicy
-	if int(r.Policy) < len(l.policies) {
-		p = l.policies[r.Policy]
-	}
-	if p.QueueBytes <= 0 {
-		p.QueueBytes = l.cfg.QueueBytes
-	}
-	if p.Stall <= 0 {
-		p.Stall = l.cfg.StallTimeout
-	}
-	return p
-}
-
-// item is one piece of queued output: a message's frame, or bytes of the session's own.
-type item struct {
-	payload *mem.Payload // with frame: a reference of its own
-	frame   *mem.Frame
-	buf     *mem.Buffer
-	size    int
-	ticket  uint32
-	waiting bool // its fate has not been told yet
-}
-
-// queue is the output of one connection, in order. It exists while something is staged or the socket will not take
-// more; nothing is copied into it but what the session composed.
-type queue struct {
-	items []item
-	head  int   // first item not wholly sent
-	off   int   // bytes of it that are sent
-	bytes int   // bytes not sent
-	moved int64 // when the kernel last took some, ns
-	slot  uint32
-}
-
-// queues are the loop's output queues. Index 0 is none.
-type queues struct {
-	all  []*queue
-	free []uint32
-	live int
-}
-
-func (qs *queues) init() { qs.all = make([]*queue, 1) }
-
-func (l *Loop) queueOf(slot uint32, r *conn) *queue {
-	if r.out != 0 {
-		return l.queues.all[r.out]
-	}
-	qs := &l.queues
-	if n := len(qs.free); n > 0 {
-		r.out = qs.free[n-1]
-		qs.free = qs.free[:n-1]
-	} else {
-		qs.all = append(qs.all, &queue{items: make([]item, 0, 4)})
-		r.out = uint32(len(qs.all) - 1)
-	}
-	qs.live++
-	q := qs.all[r.out]
-	q.slot = slot
-	q.moved = l.now
-	return q
-}
-
-func (l *Loop) dropQueue(r *conn) {
-	q := l.queues.all[r.out]
-	clear(q.items)
-	*q = queue{items: q.items[:0]}
-	if cap(q.items) > queueKeep {
-		q.items = make([]item, 0, 4)
-	}
-	l.queues.free = append(l.queues.free, r.out)
-	l.queues.live--
-	r.out = 0
-}
-
 // Write queues bytes of the session's own: heads, verdicts, heartbeats. They are copied, never dropped, and count
-// against no policy: sessions write a bounded amount per request.
+// against no policy: sessions write a bounded amount per request. After CloseAfterWrite nothing more is queued.
 func (l *Loop) Write(slot uint32, b []byte) {
 	r := l.records.At(slot)
-	if r.Closing || len(b) == 0 {
+	if r.Closing || r.is(bitLast) || len(b) == 0 {
 		return
 	}
 	q := l.queueOf(slot, r)
@@ -119,82 +37,29 @@ func (l *Loop) Write(slot uint32, b []byte) {
 // Compose is an empty scratch slice to build what Write copies. It is the caller's until the next Compose.
 func (l *Loop) Compose() []byte { return l.compose[:0] }
 
-// Push queues one message's frame and takes a reference to its payload. record.Staged means that Tenant.Settled will tell
-// the fate of ticket; any other answer is the fate. A full queue is the slow policy's business.
+// Push queues one message's frame and takes a reference to its payload. record.Staged means that Tenant.Settled will
+// tell the fate of ticket, after Push has returned; any other answer is the fate. A full queue is the slow policy's
+// business.
 func (l *Loop) Push(slot uint32, p *mem.Payload, f *mem.Frame, ticket uint32) record.Fate {
 	r := l.records.At(slot)
-	if r.Closing {
+	if r.Closing || r.is(bitLast) {
 		return record.DroppedGone
 	}
 	size := f.Size(p)
+	if size == 0 {
+		return record.Delivered // all of it
+	}
 	q := l.queueOf(slot, r)
-	if q.bytes > 0 && q.bytes+size > l.policy(r).QueueBytes {
+	l.markDirty(slot, r)
+	if !q.fits(size, l.policy(r).QueueBytes) {
 		if fate := l.makeRoom(slot, r, q, size); fate != record.Staged {
 			return fate
 		}
-		q = l.queueOf(slot, r)
 	}
 	p.Retain()
 	q.items = append(q.items, item{payload: p, frame: f, size: size, ticket: ticket, waiting: true})
 	q.bytes += size
-	l.markDirty(slot, r)
 	return record.Staged
-}
-
-// makeRoom is called when a message does not fit. A connection that was not tried since its queue grew is tried
-// first: what many pushes stage in one tick must not evict a client that reads.
-func (l *Loop) makeRoom(slot uint32, r *conn, q *queue, size int) record.Fate {
-	p := l.policy(r)
-	if !r.is(bitBlocked) {
-		l.send(slot, r)
-		if r.Closing {
-			return record.DroppedGone
-		}
-		if r.out == 0 || l.queues.all[r.out].bytes+size <= p.QueueBytes {
-			return record.Staged
-		}
-	}
-	switch p.Action {
-	case record.SlowClose:
-		l.Stats.Evicted++
-		l.Close(slot, record.ReasonSlow)
-		return record.DroppedSlow
-	case record.SlowOldest:
-		l.dropOldest(q, p.QueueBytes-size)
-	case record.SlowLatest:
-		l.dropOldest(q, 0)
-	}
-	if q.bytes > 0 && q.bytes+size > p.QueueBytes {
-		l.Stats.Dropped++
-		return record.DroppedSlow // what is left has begun to leave, or is the session's own
-	}
-	return record.Staged
-}
-
-// dropOldest removes messages that have not begun to leave, oldest first, until at most room bytes wait.
-func (l *Loop) dropOldest(q *queue, room int) {
-	kept := q.items[:q.head]
-	for i := q.head; i < len(q.items); i++ {
-		it := &q.items[i]
-		begun := i == q.head && q.off > 0
-		if it.payload == nil || begun || q.bytes <= max(room, 0) {
-			kept = append(kept, *it)
-			continue
-		}
-		q.bytes -= it.size
-		l.Stats.Dropped++
-		l.settle(it, record.DroppedSlow)
-		it.payload.Release()
-	}
-	clear(q.items[len(kept):])
-	q.items = kept
-}
-
-func (l *Loop) settle(it *item, f record.Fate) {
-	if it.waiting {
-		it.waiting = false
-		l.tenant.Settled(it.ticket, f)
-	}
 }
 
 // WantDrained makes the session hear Drained when the output queue is empty.
@@ -219,8 +84,9 @@ func (l *Loop) markDirty(slot uint32, r *conn) {
 	}
 }
 
-// flush sends what this tick staged. Settling a push may write a verdict, so it goes a few rounds.
+// flush sends what this tick staged. Telling a push's fate may write a verdict, so it goes a few rounds.
 func (l *Loop) flush() {
+	l.tell()
 	for range flushRounds {
 		if len(l.dirty) == 0 {
 			return
@@ -228,9 +94,15 @@ func (l *Loop) flush() {
 		now := l.dirty
 		l.dirty = l.spare[:0]
 		for _, slot := range now {
+			if !l.records.Used(slot) {
+				continue // it ended in the last tick
+			}
 			r := l.records.At(slot)
+			if !r.is(bitDirty) {
+				continue // another one has its slot now
+			}
 			r.bits &^= bitDirty
-			if !r.Closing && r.Kind != record.Free {
+			if !r.Closing {
 				l.send(slot, r)
 			}
 		}
@@ -242,19 +114,17 @@ func (l *Loop) flush() {
 func (l *Loop) send(slot uint32, r *conn) {
 	if r.out != 0 {
 		q := l.queues.all[r.out]
-		n, err := l.offer(int(r.fd), q)
-		if err != nil && epoll.Classify(err) != epoll.Retry {
-			l.Close(slot, record.ReasonReset)
-			return
-		}
-		if n > 0 {
-			l.Stats.BytesOut += uint64(n)
-			q.moved = l.now
-			r.Wrote = l.Seconds()
-			l.took(q, n)
+		if !r.is(bitBlocked) && q.bytes > 0 {
+			if !l.offer(slot, r, q) {
+				return
+			}
+			l.tell()
+			if r.Closing {
+				return
+			}
 		}
 		if q.bytes > 0 {
-			l.blocked(slot, r, q, err != nil)
+			l.wait(slot, r, q)
 			return
 		}
 		l.dropQueue(r)
@@ -264,9 +134,29 @@ func (l *Loop) send(slot uint32, r *conn) {
 	l.drained(slot, r)
 }
 
-// offer makes one system call: a plain send where one piece or few small ones wait, writev else.
-func (l *Loop) offer(fd int, q *queue) (int, error) {
-	parts, total := l.parts[:0], 0
+// offer makes one system call, and marks the connection as blocked if the kernel did not take all that it was offered.
+// It reports false when the connection failed.
+func (l *Loop) offer(slot uint32, r *conn, q *queue) (alive bool) {
+	parts, total := l.gather(q)
+	n, err := l.sendParts(int(r.fd), parts, total)
+	if err != nil && l.failed(slot, err) {
+		return false
+	}
+	if n > 0 {
+		l.Stats.BytesOut += uint64(n)
+		q.moved = l.now
+		r.Wrote = l.Seconds()
+		l.took(q, n)
+	}
+	if n < total {
+		r.bits |= bitBlocked
+	}
+	return true
+}
+
+// gather lists the pieces that one call can carry, and their bytes.
+func (l *Loop) gather(q *queue) (parts [][]byte, total int) {
+	parts = l.parts[:0]
 	for i := q.head; i < len(q.items) && len(parts) < partsPerSend-2; i++ {
 		it := &q.items[i]
 		if it.frame != nil {
@@ -276,16 +166,19 @@ func (l *Loop) offer(fd int, q *queue) (int, error) {
 		}
 		total += it.size
 	}
-	parts = skip(parts, q.off)
-	total -= q.off
 	l.parts = parts[:0]
+	return skip(parts, q.off), total - q.off
+}
+
+// sendParts is a plain send where one piece or few small ones wait, writev else.
+func (l *Loop) sendParts(fd int, parts [][]byte, total int) (int, error) {
 	if len(parts) == 1 {
 		return l.k.Send(fd, parts[0])
 	}
 	if total > gatherBytes {
 		return l.k.Sendv(fd, parts)
 	}
-	b := l.scratch[:0]
+	b := l.gathered[:0] // not scratch: a session may push while it reads its input there
 	for _, p := range parts {
 		b = append(b, p...)
 	}
@@ -305,45 +198,19 @@ func skip(parts [][]byte, n int) [][]byte {
 	return parts[first:]
 }
 
-// took accounts for n bytes that the kernel took: whole messages are delivered, and their references given back.
-func (l *Loop) took(q *queue, n int) {
-	q.bytes -= n
-	n += q.off
-	for q.head < len(q.items) && n >= q.items[q.head].size {
-		it := &q.items[q.head]
-		n -= it.size
-		q.head++
-		l.settle(it, record.Delivered)
-		release(it)
+// wait goes on in the next round if there is only more than one call can carry. Else it waits for the socket to take
+// more, and tells the publishers of what is left that it is pending.
+func (l *Loop) wait(slot uint32, r *conn, q *queue) {
+	q.compact()
+	if !r.is(bitBlocked) {
+		l.markDirty(slot, r)
+		return
 	}
-	q.off = n
-}
-
-func release(it *item) {
-	if it.payload != nil {
-		it.payload.Release()
-	} else if it.buf != nil {
-		it.buf.Release()
-	}
-	*it = item{}
-}
-
-// blocked waits for the socket to take more, and tells the publishers of what is left that it is pending.
-func (l *Loop) blocked(slot uint32, r *conn, q *queue, full bool) {
 	for i := q.head; i < len(q.items); i++ {
 		l.settle(&q.items[i], record.Pending)
 	}
-	if q.head > queueKeep {
-		rest := copy(q.items, q.items[q.head:])
-		clear(q.items[rest:])
-		q.items, q.head = q.items[:rest], 0
-	}
-	if !full && q.off == 0 {
-		l.markDirty(slot, r) // all that was offered was taken: there is only more than one call can carry
-		return
-	}
-	r.bits |= bitBlocked
 	l.arm(slot, r, r.mask|epoll.Out)
+	l.tell()
 }
 
 func (l *Loop) drained(slot uint32, r *conn) {
@@ -354,25 +221,5 @@ func (l *Loop) drained(slot uint32, r *conn) {
 	if r.is(bitDrained) && !r.Closing {
 		r.bits &^= bitDrained
 		l.protocols[r.Kind].Happened(slot, Drained)
-	}
-}
-
-// sweep evicts connections whose queue has not moved for too long. Only those with a queue cost it anything.
-func (l *Loop) sweep() {
-	if l.now-l.swept < int64(sweepEvery) {
-		return
-	}
-	l.swept = l.now
-	if l.queues.live == 0 {
-		return
-	}
-	for _, q := range l.queues.all[1:] {
-		if q.bytes == 0 {
-			continue
-		}
-		if r := l.records.At(q.slot); !r.Closing && l.now-q.moved >= int64(l.policy(r).Stall) {
-			l.Stats.Evicted++
-			l.Close(q.slot, record.ReasonSlow)
-		}
 	}
 }
