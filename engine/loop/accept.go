@@ -2,12 +2,13 @@ package loop
 
 import (
 	"errors"
-	"holdfast/engine/record"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"holdfast/engine/epoll"
+	"holdfast/engine/record"
 )
 
 const (
@@ -25,10 +26,13 @@ type listener struct {
 	closed  bool
 }
 
-// Listen takes connections of this kind from a listening socket, which the loop then owns. Connections beyond MaxConns
-// are left in the backlog, but for spare ones. On the loop, or before Run.
+// Listen takes connections of this kind from a listening socket, which the loop then owns: at most 256 of them.
+// Connections beyond MaxConns are left in the backlog, but for spare ones. On the loop, or before Run.
 func (l *Loop) Listen(fd int, kind record.Kind, spare int) (index int, err error) {
 	index = len(l.listeners)
+	if index > math.MaxUint8 {
+		return 0, unix.ENOSPC
+	}
 	if err := l.k.Add(fd, listenerTag|uint64(index), epoll.In); err != nil {
 		return 0, err
 	}
@@ -48,8 +52,8 @@ func (l *Loop) CloseListeners() {
 
 // accept takes a bounded number of connections from one listener.
 func (l *Loop) accept(index int) {
-	ln := &l.listeners[index]
 	for range l.cfg.AcceptsPerTick {
+		ln := &l.listeners[index] // a session that was opened may have added one
 		if ln.closed || ln.paused {
 			return
 		}
@@ -61,7 +65,9 @@ func (l *Loop) accept(index int) {
 		}
 		fd, err := l.k.Accept(ln.fd)
 		if err == nil {
-			l.open(fd, ln.kind, uint8(index))
+			if _, ok := l.open(fd, ln.kind, uint8(index)); !ok {
+				l.pauseAccept(index) // the next one would fare no better
+			}
 			continue
 		}
 		l.cfg.Conns.Add(-1)
@@ -72,13 +78,11 @@ func (l *Loop) accept(index int) {
 		case epoll.Exhausted:
 			l.Stats.AcceptsExhausted++
 			l.pauseAccept(index)
-			return
-		case epoll.Retry, epoll.CloseConn:
-			continue // that one connection is lost, not the listener
+		case epoll.Retry, epoll.Transient, epoll.CloseConn:
+			// that one connection is lost, not the listener
 		default:
 			l.Stats.AcceptsFailed++
 			l.pauseAccept(index)
-			return
 		}
 	}
 }
@@ -117,10 +121,11 @@ func (l *Loop) acceptPaused() bool {
 	return false
 }
 
-// open gives a socket its record.
+// open gives a socket its record. When there is none to be had, or no room in epoll, it is reset.
 func (l *Loop) open(fd int, kind record.Kind, listener uint8) (slot uint32, ok bool) {
 	slot, ok = l.records.Alloc()
 	if !ok {
+		l.Stats.AcceptsFull++
 		l.refuse(fd)
 		return 0, false
 	}
@@ -133,6 +138,7 @@ func (l *Loop) open(fd int, kind record.Kind, listener uint8) (slot uint32, ok b
 	r.mask = epoll.In | epoll.RdHup
 	if err := l.k.Add(fd, tagOf(slot, r.fd), r.mask); err != nil {
 		l.records.Free(slot)
+		l.Stats.AcceptsExhausted++
 		l.refuse(fd)
 		return 0, false
 	}
@@ -143,7 +149,6 @@ func (l *Loop) open(fd int, kind record.Kind, listener uint8) (slot uint32, ok b
 }
 
 func (l *Loop) refuse(fd int) {
-	l.Stats.AcceptsFull++
 	l.k.Close(fd, epoll.Reset)
 	l.cfg.Conns.Add(-1)
 }
