@@ -10,13 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/cmd/internal/flags"
 	"holdfast/perf/origin"
 )
 
 func TestTablesAreComplete(t *testing.T) {
-	s := &originSettings{Config: origin.Config{}.Filled()}
-	for _, finding := range s.table().Check() {
-		t.Error(finding)
+	o, s := &originSettings{Config: origin.Config{}.Filled()}, newSwarmSettings()
+	for name, table := range map[string]flags.Table{
+		"origin": o.table(),
+		"hold":   append(s.clients(), s.output.table()...),
+		"push":   append(append(s.clients(), s.pushes()...), s.output.table()...),
+	} {
+		for _, finding := range table.Check() {
+			t.Errorf("%s %s", name, finding)
+		}
 	}
 }
 
@@ -33,7 +40,9 @@ func TestHelpNamesEveryCommandAndFlag(t *testing.T) {
 			}
 		}
 	}
-	f("--help", "origin")
+	f("--help", "hold", "push", "origin")
+	f("push --help", "--rate <pushes/s>", "Default 1000", "--conns", "--svg")
+	f("hold --help", "--sources", "--json")
 	f("origin --help", "--listen <host:port>", "HOLDFAST_PERF_MAX_CONNS", "Default 4096", "127.0.0.1:9100")
 }
 

@@ -104,6 +104,7 @@ func (w *worker) free() uint32 {
 func (w *worker) publish(slot uint32, i int) {
 	p := &w.publishers[w.loop.At(slot).Extra-1]
 	p.push, p.inBody, p.busy = i, false, true
+	w.unjudged++
 
 	b := append(w.request[:0], "POST "+w.cfg.PublishPath...)
 	b = w.appendKey(b, w.target(i))
@@ -161,9 +162,20 @@ func (w *worker) verdict(slot uint32, r *record.Record, b []byte) int {
 	}
 }
 
+// verdictEnds takes the end of a connection for the end of an answer that is framed so.
+func (w *worker) verdictEnds(r *record.Record) {
+	if r.State != publisherState {
+		return
+	}
+	if p := &w.publishers[r.Extra-1]; p.busy && p.inBody && p.body.EOF() == nil {
+		w.judge(p)
+	}
+}
+
 // judge notes what the server said to a push.
 func (w *worker) judge(p *publisher) {
 	p.busy = false
+	w.unjudged--
 	w.status[p.status]++
 	w.answers.Record(w.intended(p.push), w.kernel.Now())
 	become := accepted
@@ -184,6 +196,7 @@ func (w *worker) publisherClosed(slot uint32, r *record.Record, why record.Reaso
 	w.opened--
 	if p.busy {
 		p.busy = false
+		w.unjudged--
 		w.counts.Unanswered.Add(1)
 		w.answers.Abandon(w.intended(p.push), w.kernel.Now())
 		w.note("a push got no answer: %v", why)

@@ -137,24 +137,31 @@ func (w *worker) broken(slot uint32, err error) {
 
 // lines looks at whole lines of the event stream and keeps what is cut off.
 func (w *worker) lines(slot uint32, c *client, data []byte) {
+	searched := 0 // no line ends in what was kept
 	if rest, ok := w.partial[slot]; ok {
+		searched = len(rest)
 		data = append(rest, data...)
 		delete(w.partial, slot)
 	}
+	ours := searched > 0 // data is no view of the loop's input
 	for {
-		i := bytes.IndexByte(data, '\n')
+		i := bytes.IndexByte(data[searched:], '\n')
 		if i < 0 {
 			break
 		}
+		i += searched
 		if number, ok := stamped(data[:i]); ok {
 			w.receive(c, number)
 		}
-		data = data[i+1:]
+		data, searched, ours = data[i+1:], 0, false
 	}
-	if len(data) > lineBytes {
+	switch {
+	case len(data) > lineBytes:
 		w.note("a client was sent a line without end")
 		w.loop.Close(slot, record.ReasonProtocol)
-	} else if len(data) > 0 {
+	case ours:
+		w.partial[slot] = data
+	case len(data) > 0:
 		w.partial[slot] = bytes.Clone(data)
 	}
 }

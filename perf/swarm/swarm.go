@@ -3,8 +3,8 @@
 // server does, and every latency counts from the time a push was meant to be sent. It must never wait for the server
 // before it sends what is due, nor leave out what was not answered.
 //
-// Read swarm.go (what a run is told and tells), worker.go (one loop's share of it), then subscriber.go and publisher.go
-// (what is said on the wire).
+// Read swarm.go (what a run is told and tells), worker.go (one loop's share of it), subscriber.go and publisher.go (what
+// is said on the wire), then process.go (what it costs the server).
 package swarm
 
 import (
@@ -39,15 +39,17 @@ type Config struct {
 	Duration   time.Duration // how long to hold, and push, once every client is settled; default 10 s
 	Rate       int           // pushes per second over all loops, each to one client's key; 0 only holds
 	Publishers int           // connections that push, default 64, at least one a loop: a push waits for a free one
-	Size       int           // bytes of one message, default 100, at least 19
+	Size       int           // bytes of one message, default 100, at least 19 and at most 512 KiB
 	Exact      bool          // keep to the schedule below the millisecond, at the cost of one CPU per loop that never sleeps
+	Process    int           // the server's process, if its memory and CPU are to be read; 0: they are not
 	Grace      time.Duration // how long to go on at the end with what was due and what is under way, default 2 s
 }
 
 // maxPushes bounds a run's memory: a byte is kept for each push.
 const maxPushes = 1 << 28
 
-func (c Config) filled() (Config, error) {
+// Filled is the config with its defaults in place; an error says what no default can mend.
+func (c Config) Filled() (Config, error) {
 	for _, d := range []struct {
 		field *int
 		value int
@@ -82,6 +84,8 @@ func (c Config) filled() (Config, error) {
 		return c, errors.New("a negative rate")
 	case c.Rate > 0 && !c.Publish.IsValid():
 		return c, errors.New("no address to publish at")
+	case c.Size > lineBytes/2:
+		return c, fmt.Errorf("messages of more than %d bytes", lineBytes/2)
 	case float64(c.Rate)*c.Duration.Seconds() > maxPushes:
 		return c, fmt.Errorf("more than %d pushes in one run", maxPushes)
 	}
@@ -108,6 +112,7 @@ type Result struct {
 	Missing int64       // pushes that were accepted, but no client received
 	Status  map[int]int // answers to pushes by status
 	Trouble string      // the first thing that went wrong with a connection, if any
+	Server  Readings    // of Config.Process
 
 	Connect hist.Summary // from the intended time of connecting to the response head
 	Late    hist.Summary // from the intended time of sending to the sending: the tool's own error
@@ -118,7 +123,7 @@ type Result struct {
 // Run subscribes all clients, holds them for the duration while it pushes, and closes them. It ends early, with what it
 // has found by then, when ctx does. counts may be nil.
 func Run(ctx context.Context, cfg Config, counts *Counts) (*Result, error) {
-	cfg, err := cfg.filled()
+	cfg, err := cfg.Filled()
 	if err != nil {
 		return nil, fmt.Errorf("swarm: %w", err)
 	}
@@ -134,6 +139,11 @@ func Run(ctx context.Context, cfg Config, counts *Counts) (*Result, error) {
 		counts = new(Counts)
 	}
 	s := &shared{cfg: cfg, counts: counts}
+	if cfg.Process > 0 {
+		if s.server.Before, err = readUsage(cfg.Process); err != nil {
+			return nil, fmt.Errorf("swarm: %w", err)
+		}
+	}
 	workers := make([]*worker, cfg.Loops)
 	for i := range workers {
 		if workers[i], err = newWorker(s, i); err != nil {
@@ -155,6 +165,7 @@ type shared struct {
 
 	mu      sync.Mutex
 	trouble string
+	server  Readings
 }
 
 func (s *shared) run(ctx context.Context, workers []*worker) (*Result, error) {
@@ -184,7 +195,7 @@ func (s *shared) run(ctx context.Context, workers []*worker) (*Result, error) {
 
 // result adds up what the workers found.
 func (s *shared) result(workers []*worker) (*Result, error) {
-	r := &Result{Counts: s.counts, Status: make(map[int]int), Trouble: s.trouble}
+	r := &Result{Counts: s.counts, Status: make(map[int]int), Trouble: s.trouble, Server: s.server}
 	connects, late, answers, deliveries := hist.New(0), hist.New(s.start.Load()), hist.New(s.start.Load()), hist.New(s.start.Load())
 	for _, w := range workers {
 		r.Unsent += w.unsent
@@ -205,6 +216,18 @@ func (s *shared) result(workers []*worker) (*Result, error) {
 	r.Connect, r.Late = connects.Summary(), late.Summary()
 	r.Answer, r.Deliver = answers.Summary(), deliveries.Summary()
 	return r, nil
+}
+
+// read reads the server's usage, if that is wanted.
+func (s *shared) read(into *Usage) {
+	if s.cfg.Process == 0 {
+		return
+	}
+	u, err := readUsage(s.cfg.Process)
+	if err != nil {
+		s.note("the server's usage: %v", err)
+	}
+	*into = u
 }
 
 // note keeps the first trouble that anybody had.

@@ -49,9 +49,12 @@ func want(t *testing.T, r *Result, received, missing, refused, duplicates int64)
 }
 
 func TestEveryPushIsDelivered(t *testing.T) {
-	for name, f := range map[string]*fake{"whole": {}, "byte by byte": {bytes: true}, "close after each push": {closing: true}} {
+	for name, f := range map[string]*fake{"whole": {}, "large": {}, "byte by byte": {bytes: true}, "close after each push": {closing: true}} {
 		t.Run(name, func(t *testing.T) {
 			cfg := f.start(t)
+			if name == "large" { // longer than one read, so lines are cut
+				cfg.Size, cfg.Rate = 100_000, 100
+			}
 			r := run(t, cfg)
 			total := int64(cfg.Rate) * 3 / 10
 			want(t, r, total, 0, 0, 0)
@@ -245,11 +248,15 @@ func TestExactSendsOnTime(t *testing.T) {
 	f := new(fake)
 	cfg := f.start(t)
 	cfg.Exact, cfg.Loops, cfg.Rate = true, 1, 500
-	r := run(t, cfg)
-	want(t, r, 150, 0, 0, 0)
-	if p50, _ := r.Late.Quantile(0.5); p50 > 500*time.Microsecond {
-		t.Errorf("half of the pushes were more than %v late", p50)
+	var p50 time.Duration
+	for range 3 { // on a busy machine the worker may not get its CPU
+		r := run(t, cfg)
+		want(t, r, 150, 0, 0, 0)
+		if p50, _ = r.Late.Quantile(0.5); p50 < 300*time.Microsecond {
+			return
+		}
 	}
+	t.Errorf("half of the pushes were more than %v late", p50)
 }
 
 func TestContextEndsARunEarly(t *testing.T) {
@@ -286,6 +293,7 @@ func TestConfigIsChecked(t *testing.T) {
 	f(Config{Subscribe: addr, Rate: 1}, "no address to publish at")
 	f(Config{Subscribe: addr, Publish: addr, Rate: -1}, "negative")
 	f(Config{Subscribe: addr, Publish: addr, Rate: 1 << 30, Duration: time.Hour}, "pushes in one run")
+	f(Config{Subscribe: addr, Size: 1 << 20}, "messages of more than")
 	f(Config{Subscribe: addr, Conns: 1 << 40}, "open files")
 }
 

@@ -65,7 +65,8 @@ type worker struct {
 	plan       hist.Schedule
 	fates      []fate // by i
 	next       int    // the next i to send
-	underWay   int    // pushes that are sent or accepted
+	underWay   int    // pushes that are sent or accepted, but not received
+	unjudged   int    // publishers that wait for an answer
 	idle       []uint32
 	publishers []publisher // by record.Extra - 1
 	opened     int         // publishers that are connected or connecting
@@ -154,7 +155,9 @@ func (w *worker) await(now int64) time.Duration {
 		if int(w.ready.Load()) < w.cfg.Loops {
 			return lookAgain
 		}
-		w.start.CompareAndSwap(0, now+int64(beginLag))
+		if w.start.CompareAndSwap(0, now+int64(beginLag)) {
+			w.read(&w.server.Held)
+		}
 		start = w.start.Load()
 	}
 	w.late, w.answers, w.deliveries = hist.New(start), hist.New(start), hist.New(start)
@@ -220,7 +223,7 @@ func (w *worker) intended(i int) int64 {
 // drain goes on until nothing is under way any more, but not for ever.
 func (w *worker) drain(now int64) time.Duration {
 	wait := w.pump(now)
-	if now >= w.end || w.next == len(w.fates) && w.underWay == 0 {
+	if now >= w.end || w.next == len(w.fates) && w.underWay == 0 && w.unjudged == 0 {
 		w.finish()
 		return 0
 	}
@@ -245,6 +248,9 @@ func (w *worker) finish() {
 	}
 	w.phase = over
 	now := w.kernel.Now()
+	if w.index == 0 {
+		w.read(&w.server.Ended)
+	}
 	for i, f := range w.fates {
 		if w.intended(i) > now {
 			break // the run was cut short before this was due
@@ -283,6 +289,7 @@ func (w *worker) Received(slot uint32, b []byte) int {
 func (w *worker) Happened(slot uint32, e loop.Event) {
 	switch e {
 	case loop.Ended:
+		w.verdictEnds(w.loop.At(slot))
 		w.loop.Close(slot, record.ReasonGone)
 	case loop.Expired:
 		w.loop.Close(slot, record.ReasonTimeout)
