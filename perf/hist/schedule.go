@@ -6,6 +6,7 @@ import (
 )
 
 // Schedule says when each request of an open-loop run is meant to be sent: at a fixed rate, whatever the server does.
+// Every makes one; the zero value is none.
 type Schedule struct {
 	start int64 // monotonic ns, the first request
 	count int64
