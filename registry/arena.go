@@ -59,19 +59,25 @@ func (a *arena) init(maxBytes int) {
 	a.uses = make([]pageUse, 1)
 }
 
-// load reads word i of a block. An address past the last page, which only a
-// stale name can have, reads as 0.
-func (a *arena) load(at addr, i uint32) uint64 {
-	pages := *a.pages.Load()
-	n := uint(at >> pageShift)
-	if n == 0 || n >= uint(len(pages)) {
-		return 0
+// page returns the page of a block, nil past the last page, where only a stale
+// name can point.
+func (a *arena) page(at addr) *page {
+	if pages := *a.pages.Load(); uint(at>>pageShift) < uint(len(pages)) {
+		return pages[at>>pageShift]
 	}
-	return pages[n][(uint32(at)+i)%pageWords].Load()
+	return nil
+}
+
+// load reads word i of a block, 0 if there is no such page.
+func (a *arena) load(at addr, i uint32) uint64 {
+	if p := a.page(at); p != nil {
+		return p[(uint32(at)+i)%pageWords].Load()
+	}
+	return 0
 }
 
 func (a *arena) store(at addr, i uint32, word uint64) {
-	(*a.pages.Load())[at>>pageShift][(uint32(at)+i)%pageWords].Store(word)
+	a.page(at)[(uint32(at)+i)%pageWords].Store(word)
 }
 
 // A name is its length less one in a byte, then its bytes, in little-endian
@@ -118,8 +124,14 @@ func (a *arena) freeName(n Name) {
 
 // equal reports whether n is key.
 func (a *arena) equal(n Name, key []byte) bool {
+	p := a.page(addr(n))
+	if p == nil {
+		return false
+	}
 	for i := range nameWords(len(key)) {
-		if a.load(addr(n), i) != nameWord(key, i) {
+		// The rest of the page wraps: a block that is being reused may seem to
+		// go on past its end.
+		if p[(uint32(n)+i)%pageWords].Load() != nameWord(key, i) {
 			return false
 		}
 	}
@@ -127,7 +139,7 @@ func (a *arena) equal(n Name, key []byte) bool {
 }
 
 func (a *arena) appendName(dst []byte, n Name) []byte {
-	if pages := *a.pages.Load(); n < pageWords || int(n>>pageShift) >= len(pages) {
+	if a.page(addr(n)) == nil {
 		return dst
 	}
 	word := a.load(addr(n), 0)

@@ -62,7 +62,7 @@ func TestBlocksNeverOverlap(t *testing.T) {
 		mark uint64
 	}
 	var live []block
-	for i := range uint64(50_000) {
+	for i := range uint64(20_000) {
 		if len(live) > 0 && rng.IntN(100) < 45 {
 			j := rng.IntN(len(live))
 			b := live[j]
@@ -132,7 +132,7 @@ func TestPagesAreUsedWhole(t *testing.T) {
 // of one length, let go, come back with longer ones.
 func TestMemoryIsReusedAcrossLengths(t *testing.T) {
 	tab := New(Config{Shards: 4})
-	const keys = 2000
+	const keys = 500
 	var names [keys]Name
 	for length := 4; length <= MaxKey; length += 8 {
 		key := bytes.Repeat([]byte{'k'}, length)

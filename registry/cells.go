@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 )
@@ -79,8 +78,7 @@ func wordName(word uint64) Name          { return Name(word) }
 
 // home is where the chain of a tag starts.
 func (c cells) home(tag uint32) int {
-	hi, _ := bits.Mul64(uint64(tag)<<32, uint64(len(c)))
-	return int(hi)
+	return int(uint64(tag) * uint64(len(c)) >> 32)
 }
 
 func (c cells) after(i int) int {

@@ -43,6 +43,22 @@ func mustBind(t testing.TB, tab *Table, key string, h Handle) (Name, Handle) {
 	return n, next
 }
 
+// fill binds keys 16-byte keys, one holder each.
+func fill(tb testing.TB, tab *Table, keys int) {
+	tb.Helper()
+	fillFrom(tb, tab, 0, keys)
+}
+
+func fillFrom(tb testing.TB, tab *Table, from, to int) {
+	tb.Helper()
+	var buf [16]byte
+	for i := uint64(from); i < uint64(to); i++ {
+		if _, _, err := tab.Bind(numbered(&buf, i), NewHandle(0, uint32(i), 1)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 // verify checks everything that must hold in a table that nobody is changing.
 func verify(tab *Table) error {
 	keys, names, groups, groupBytes := 0, 0, 0, 0

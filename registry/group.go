@@ -1,10 +1,14 @@
 package registry
 
+import "math/bits"
+
 // A group is a block of arena words: one head word, then one Handle for each
 // loop that has members, in no order, 0 where a place is free. It starts with
 // two places and doubles when more loops come, so that a key with two holders
 // costs 24 bytes however many loops there are. A handle never changes its place
 // while its loop has members: a reader going through the places cannot miss it.
+// Count and handles change one after the other, so for an instant Lookup may
+// count a member that Head does not show, or the other way round.
 //
 // The head word, from the bottom: home 8 bits, places 16 bits, count 40 bits.
 const (
@@ -55,6 +59,8 @@ func (t *Table) head(value uint64, loop int) Handle {
 	return 0
 }
 
+// appendLoops collects the loops in a set first: while it reads, a loop may leave
+// one place and come back in another, and is still one loop.
 func (t *Table) appendLoops(dst []int, value uint64) []int {
 	if value == 0 {
 		return dst
@@ -63,10 +69,15 @@ func (t *Table) appendLoops(dst []int, value uint64) []int {
 		return append(dst, Handle(value).Loop())
 	}
 	at := groupRef(value).at()
-	places := min(groupPlaces(t.arena.load(at, 0)), MaxLoops)
-	for i := range places {
-		if h := Handle(t.arena.load(at, i+1)); h != 0 {
-			dst = append(dst, h.Loop())
+	var set [MaxLoops / 64]uint64
+	for i := range min(groupPlaces(t.arena.load(at, 0)), MaxLoops) {
+		if h := Handle(t.arena.load(at, i+1)); h != 0 && h.Loop() < t.loops {
+			set[h.Loop()/64] |= 1 << (h.Loop() % 64)
+		}
+	}
+	for i, word := range set {
+		for ; word != 0; word &= word - 1 {
+			dst = append(dst, i*64+bits.TrailingZeros64(word))
 		}
 	}
 	return dst

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Errors of Join.
+// Errors of Join; nothing has changed when one is returned.
 var (
 	ErrSlot   = errors.New("registry: slot 0 cannot join a key")
 	ErrJoined = errors.New("registry: slot has joined a key already")

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,14 +110,13 @@ func (c *churn) readLoop(seed uint64) error {
 		if h := c.tab.Head(key, loop); h != 0 && (h.Loop() != loop || c.foreign(h, i)) {
 			return fmt.Errorf("head of %q on loop %d is %x", key, loop, h)
 		}
-		seen := map[int]bool{}
-		for _, loop := range c.tab.Loops(key, buf[:0]) {
-			if loop >= loops {
-				return fmt.Errorf("%q is on loop %d", key, loop)
+		members := c.tab.Loops(key, buf[:0])
+		for j, loop := range members {
+			if loop >= loops || j > 0 && loop <= members[j-1] {
+				return fmt.Errorf("%q is on loops %v", key, members)
 			}
-			seen[loop] = true
 		}
-		if i < c.pinned && !seen[c.home(i)] {
+		if i < c.pinned && !slices.Contains(members, c.home(i)) {
 			return fmt.Errorf("pinned %q was not on its loop", key)
 		}
 	}

@@ -17,7 +17,7 @@ const (
 	tagBits = 33 // one more than a tag has, for the tag after the last
 
 	// maxBatch bounds the keys read under one hold of a shard's lock, so that a
-	// listing delays a Bind by some 10 µs at most.
+	// listing delays a Bind by some 20 µs at most.
 	maxBatch = 256
 )
 

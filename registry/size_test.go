@@ -1,3 +1,7 @@
+//go:build !race
+
+// Sizes, allocations and times mean nothing under the race detector.
+
 package registry
 
 import (
@@ -13,22 +17,6 @@ func heap() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
-}
-
-// fill binds keys 16-byte keys, one holder each.
-func fill(tb testing.TB, tab *Table, keys int) {
-	tb.Helper()
-	fillFrom(tb, tab, 0, keys)
-}
-
-func fillFrom(tb testing.TB, tab *Table, from, to int) {
-	tb.Helper()
-	var buf [16]byte
-	for i := uint64(from); i < uint64(to); i++ {
-		if _, _, err := tab.Bind(numbered(&buf, i), NewHandle(0, uint32(i), 1)); err != nil {
-			tb.Fatal(err)
-		}
-	}
 }
 
 // The budget: at most 40 bytes of table and 32 of name for a 16-byte key, at any

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,6 +57,25 @@ type step struct {
 	heads  string // the newest of each loop, loop 0 first, "." for none
 }
 
+func (s step) seen(tab *Table, key []byte, handles map[string]Handle) error {
+	if got, ok := tab.Lookup(key); got != s.target || ok != (s.target.Count > 0) {
+		return fmt.Errorf("Lookup = %+v, %v; want %+v", got, ok, s.target)
+	}
+	var loops []int
+	for loop, name := range strings.Fields(s.heads) {
+		if got := tab.Head(key, loop); got != handles[name] {
+			return fmt.Errorf("Head(%d) = %x, want %s", loop, got, name)
+		}
+		if name != "." {
+			loops = append(loops, loop)
+		}
+	}
+	if got := tab.Loops(key, nil); !slices.Equal(got, loops) {
+		return fmt.Errorf("Loops = %v, want %v", got, loops)
+	}
+	return nil
+}
+
 func TestLifeOfAKey(t *testing.T) {
 	handles := map[string]Handle{"": 0, ".": 0}
 	for loop := range 3 {
@@ -80,21 +100,8 @@ func TestLifeOfAKey(t *testing.T) {
 			} else if !tab.Release(n, handles[who], handles[succ]) {
 				t.Fatalf("step %d: %s refused", i, s.op)
 			}
-			if got, ok := tab.Lookup(key); got != s.target || ok != (s.target.Count > 0) {
-				t.Fatalf("step %d: Lookup = %+v, %v; want %+v", i, got, ok, s.target)
-			}
-			var loops []int
-			for loop, name := range strings.Fields(s.heads) {
-				if got := tab.Head(key, loop); got != handles[name] {
-					t.Fatalf("step %d: Head(%d) = %x, want %s", i, loop, got, name)
-				}
-				if name != "." {
-					loops = append(loops, loop)
-				}
-			}
-			got := tab.Loops(key, nil)
-			if slices.Sort(got); !slices.Equal(got, loops) {
-				t.Fatalf("step %d: Loops = %v, want %v", i, got, loops)
+			if err := s.seen(tab, key, handles); err != nil {
+				t.Fatalf("step %d: %v", i, err)
 			}
 			if err := verify(tab); err != nil {
 				t.Fatalf("step %d: %v", i, err)
@@ -281,4 +288,28 @@ func TestVersionTellsReadersOfReuse(t *testing.T) {
 	changed(true, "the last release", release(2, 1, 0))
 	bind(0, 1)()
 	changed(true, "the release of an inline holder", release(0, 1, 0))
+}
+
+// Readers take no lock: with every lock held by somebody who sleeps, they answer.
+func TestReadersPassHeldLocks(t *testing.T) {
+	tab := New(Config{Loops: 2, Shards: 2})
+	n, _ := mustBind(t, tab, "k", NewHandle(0, 1, 1))
+	mustBind(t, tab, "k", NewHandle(1, 1, 1))
+	for i := range tab.shards {
+		tab.shards[i].mu.Lock()
+	}
+	tab.arena.mu.Lock()
+	key := []byte("k")
+	if target, ok := tab.Lookup(key); !ok || target.Count != 2 {
+		t.Errorf("Lookup = %+v, %v", target, ok)
+	}
+	if _, ok := tab.Lookup([]byte("nobody")); ok {
+		t.Error("nobody was found")
+	}
+	if tab.Head(key, 1) == 0 || len(tab.Loops(key, nil)) != 2 || tab.Len() != 1 {
+		t.Error("Head, Loops or Len is wrong")
+	}
+	if got := tab.AppendName(nil, n); string(got) != "k" {
+		t.Errorf("AppendName = %q", got)
+	}
 }
