@@ -36,7 +36,7 @@ type serving struct {
 // newServing holds the defaults. The rooms' own are repeated here, because a help that says "0" helps nobody.
 func newServing() *serving {
 	return &serving{
-		listen:        ":8080",
+		listen:        "127.0.0.1:8080",
 		publishListen: "127.0.0.1:8081",
 		adminListen:   "127.0.0.1:8082",
 		slowPolicy:    "close",

@@ -54,6 +54,7 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	for i, addr := range e.Addresses() {
 		fmt.Fprintf(out, "holdfast: %s listener on http://%s\n", s.engine.Snapshot.Listeners[i].Name, addr)
 	}
+	fmt.Fprint(out, invitation(e.Addresses()[0], e.Addresses()[1], len(s.engine.Gateway.Tokens) > 0))
 	fmt.Fprintln(out, "holdfast: ready")
 
 	select {
@@ -65,6 +66,25 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	s.drain(e, warn)
 	stopAdmin()
 	return err
+}
+
+// invitation is one line to paste for each side.
+func invitation(public, publish netip.AddrPort, tokens bool) string {
+	auth := ""
+	if tokens {
+		auth = "-H 'Authorization: Bearer TOKEN' "
+	}
+	return fmt.Sprintf("holdfast: wait for messages:  curl -N -H 'Accept: text/event-stream' http://%s/sub/alice\n"+
+		"holdfast: send one:           curl %s-d hello http://%s/push/alice\n"+
+		"holdfast: or in a browser:    http://%s/\n", reachable(public), auth, reachable(publish), reachable(publish))
+}
+
+// reachable is an address that a client on this host can use: every address is no address.
+func reachable(at netip.AddrPort) netip.AddrPort {
+	if at.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return at
 }
 
 // prepare completes the engine's Config and tells what an operator should know before anybody connects.
@@ -90,7 +110,7 @@ func (s *serving) prepare(warn io.Writer) error {
 	}
 	s.policy.Slow.Action = action
 	s.engine.Snapshot = engine.BuiltIn(engine.BuiltInConfig{
-		Public: public.String(), Publish: publish.String(), Echo: s.echo, Policy: s.policy,
+		Public: public.String(), Publish: publish.String(), Page: tryItPage, Echo: s.echo, Policy: s.policy,
 	})
 	files, err := epoll.RaiseNoFile()
 	if want := uint64(s.engine.MaxConns) + uint64(s.engine.SpareConns) + spareFiles; err == nil && files < want {
