@@ -213,11 +213,14 @@ func (tl *testLoop) rest() {
 	tl.t.Fatal("the loop never rests")
 }
 
-// elapse lets time pass in steps, with a few ticks in each.
+// elapse lets exactly this time pass, in steps with a few ticks in each.
 func (tl *testLoop) elapse(d, step time.Duration) {
 	for range d / step {
 		tl.k.Advance(step)
-		tl.ticks(3)
+		for range 3 {
+			tl.k.Wake()
+			tl.Tick()
+		}
 	}
 }
 
