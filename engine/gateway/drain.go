@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"time"
 
 	"holdfast/engine/exchange"
@@ -34,7 +35,7 @@ func (g *Gateway) goOnDraining() {
 		return
 	}
 	share := min(float64(g.now-d.began)/float64(d.pace), 1)
-	due := int64(share*float64(d.total)) - d.ended
+	due := int64(math.Ceil(share*float64(d.total))) - d.ended // the first one at once: a single hold waits for nobody
 	if share == 1 {
 		due = max(due, g.Stats.Held) // and whoever came after the start
 	}
