@@ -34,6 +34,7 @@ var classes = [...]ErrorClass{
 	unix.ENOPROTOOPT:  Transient, // accept(2) passes on errors of the new connection's network, here and below
 	unix.ENETDOWN:     Transient, // likewise: its interface went down
 	unix.ENONET:       Transient, // likewise: its host is not on the network
+	unix.EOPNOTSUPP:   Transient, // likewise; Listen makes no socket that cannot accept at all
 
 	unix.EMFILE:  Exhausted, // the process has all the files it may
 	unix.ENFILE:  Exhausted, // the system has
@@ -51,14 +52,13 @@ var classes = [...]ErrorClass{
 	unix.ECONNREFUSED:  CloseConn, // nobody listens there
 	unix.EADDRNOTAVAIL: CloseConn, // no local port is left for that destination
 
-	unix.EBADF:      StopLoop, // that descriptor is closed: somebody closed it twice, or kept it too long
-	unix.EINVAL:     StopLoop, // not an epoll, or not a listener any more
-	unix.EFAULT:     StopLoop, // we gave an address that is not ours
-	unix.ENOTSOCK:   StopLoop, // the number was reused for something else
-	unix.EOPNOTSUPP: StopLoop, // not a listening stream socket
-	unix.EEXIST:     StopLoop, // added to epoll twice: a descriptor was taken for a new one
-	unix.ENOENT:     StopLoop, // not in epoll: a descriptor was taken for a known one
-	unix.ELOOP:      StopLoop, // an epoll was put into itself
+	unix.EBADF:    StopLoop, // that descriptor is closed: somebody closed it twice, or kept it too long
+	unix.EINVAL:   StopLoop, // not an epoll, or not a listener any more
+	unix.EFAULT:   StopLoop, // we gave an address that is not ours
+	unix.ENOTSOCK: StopLoop, // the number was reused for something else
+	unix.EEXIST:   StopLoop, // added to epoll twice: a descriptor was taken for a new one
+	unix.ENOENT:   StopLoop, // not in epoll: a descriptor was taken for a known one
+	unix.ELOOP:    StopLoop, // an epoll was put into itself
 }
 
 // Classify says what a loop should do about an error of one of its system calls. What is not an errno is a mistake of

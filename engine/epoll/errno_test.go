@@ -20,7 +20,7 @@ func TestClassify(t *testing.T) {
 	}
 	f(Retry, unix.EAGAIN, unix.EWOULDBLOCK, unix.EINTR)
 	f(CloseConn, unix.ECONNRESET, unix.EPIPE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ENOTCONN, unix.ECONNREFUSED)
-	f(Transient, unix.ECONNABORTED, unix.EPERM, unix.EPROTO)
+	f(Transient, unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENETDOWN, unix.EOPNOTSUPP)
 	f(Exhausted, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ENOSPC)
 	f(StopLoop, unix.EBADF, unix.EINVAL, unix.EFAULT, unix.ENOTSOCK, unix.EEXIST, unix.ENOENT)
 

@@ -41,7 +41,7 @@ func Listen(addr netip.AddrPort, o Options) (fd int, actual netip.AddrPort, err 
 // ReusePort alone would let a second process of the same user in, to take a share of the connections in silence. So the
 // first socket binds and listens without it, which the system refuses if the address is taken, and from then on keeps
 // others out; then it is turned on, for the rest of the group to join. There is no moment at which a second process
-// doing the same could slip in.
+// doing the same could slip in. SO_REUSEADDR keeps old connections in TIME_WAIT from counting as somebody.
 func ListenGroup(addr netip.AddrPort, n int, o Options) (fds []int, actual netip.AddrPort, err error) {
 	defer func() {
 		if err != nil {
@@ -66,17 +66,6 @@ func ListenGroup(addr netip.AddrPort, n int, o Options) (fds []int, actual netip
 		}
 	}
 	return fds, actual, nil
-}
-
-// Probe says whether an address can be listened on, by doing so for a moment without ReusePort: EADDRINUSE if anybody
-// else listens there. SO_REUSEADDR keeps old connections in TIME_WAIT from counting as somebody. What Probe finds can
-// have changed by the next call; ListenGroup leaves no such gap.
-func Probe(addr netip.AddrPort) error {
-	fd, _, err := Listen(addr, Options{})
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
 }
 
 func bind(addr netip.AddrPort, o Options) (int, error) {

@@ -106,17 +106,21 @@ func TestListenBothFamilies(t *testing.T) {
 	f(Options{OnlyV6: true}, false)
 }
 
-func TestProbe(t *testing.T) {
+// An address is taken while anybody listens there, whatever they would share, and free as soon as nobody does.
+func TestListenGroupNeedsFreeAddress(t *testing.T) {
 	single, at := listenOn(t, loopback4, Options{ReusePort: true})
-	if err := Probe(at); !errors.Is(err, unix.EADDRINUSE) {
-		t.Errorf("Probe of a shared address that is in use: %v", err)
+	if fds, _, err := ListenGroup(at, 2, Options{}); !errors.Is(err, unix.EADDRINUSE) || fds != nil {
+		t.Errorf("a group where a shared socket listens: %v, %v", fds, err)
 	}
 	unix.Close(single)
-	if err := Probe(at); err != nil {
-		t.Errorf("Probe of a free address: %v", err)
-	}
-	if err := Probe(at); err != nil {
-		t.Errorf("a Probe keeps the address to itself: %v", err)
+	for range 2 {
+		fds, _, err := ListenGroup(at, 2, Options{})
+		if err != nil {
+			t.Errorf("a group where nobody listens: %v", err)
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -130,9 +134,6 @@ func TestListenDespiteTimeWait(t *testing.T) {
 	c.Read(make([]byte, 1))
 	c.Close()
 	k.Close(fd, Now)
-	if err := Probe(at); err != nil {
-		t.Fatalf("Probe after a close: %v", err)
-	}
 	groupOn(t, at, 2)
 }
 
@@ -165,8 +166,8 @@ func TestListenGroupKeepsOthersOut(t *testing.T) {
 	if fds, _, err := ListenGroup(at, 2, Options{}); !errors.Is(err, unix.EADDRINUSE) || fds != nil {
 		t.Errorf("a second group: %v, %v", fds, err)
 	}
-	if err := Probe(at); !errors.Is(err, unix.EADDRINUSE) {
-		t.Errorf("Probe of a group's address: %v", err)
+	if fd, _, err := Listen(at, Options{}); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("an ordinary socket on a group's address: %d, %v", fd, err)
 	}
 }
 

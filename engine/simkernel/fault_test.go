@@ -245,7 +245,7 @@ func TestPeerMisuse(t *testing.T) {
 	_, p := k.Connect()
 	p.CloseWrite()
 	wantPanic(t, "after its end", func() { p.Write([]byte("x")) })
-	if (Open).String() == (Fin).String() || (Fin).String() == (Rst).String() {
+	if Open.String() == Fin.String() || Fin.String() == Rst.String() {
 		t.Error("two ends have one name")
 	}
 }
