@@ -207,7 +207,7 @@ func (s *Sessions) finish(slot uint32, r *record.Record) {
 	r.State = stateLinger // the exchange is over for whoever asks from inside Ended
 	s.handler.Ended(s.view(slot), record.ReasonDone)
 	s.l.Turn(slot)
-	keep := r.Flags&(flagKeep|flagPeerDone) == flagKeep && !r.Closing
+	keep := r.Flags&(flagKeep|flagPeerDone) == flagKeep && !r.Closing && !s.closing
 	r.Flags = r.Flags&^exchangeFlags | flagUsed
 	switch {
 	case !keep || rest && !kept:
