@@ -150,22 +150,27 @@ func (s *Sessions) contentType(f exchange.Form) string {
 	}
 }
 
-// Hold parks the exchange.
+// Hold parks the exchange. A client that has ended its side already has left, and gets only the answers before this one.
 func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, after time.Duration) {
 	r := s.l.At(slot)
+	if rest, _ := s.unread(r); rest {
+		r.Flags &^= flagKeep // no body is read while messages are sent
+	}
 	s.dropExtra(r)
 	r.Form = uint8(f)
 	s.l.Pause(slot)
 	s.wake(slot, after)
-	if f == exchange.Poll {
-		r.State = statePoll
-		return
+	r.State = statePoll
+	if f != exchange.Poll {
+		r.State = stateHold
+		resp.Type = s.contentType(f)
+		s.Open(slot, resp)
+		if f == exchange.Mixed || f == exchange.Replace {
+			s.Write(slot, multipart.AppendOpen(nil, s.framers.boundary))
+		}
 	}
-	r.State = stateHold
-	resp.Type = s.contentType(f)
-	s.Open(slot, resp)
-	if f == exchange.Mixed || f == exchange.Replace {
-		s.Write(slot, multipart.AppendOpen(nil, s.framers.boundary))
+	if r.Flags&flagHungUp != 0 { // nobody will tell of it again
+		s.l.CloseAfterWrite(slot)
 	}
 }
 
@@ -200,7 +205,7 @@ func wireOf(r *record.Record) int {
 	switch {
 	case r.State == statePoll:
 		wire := wirePoll
-		if r.Flags&(flagKeep|flagPeerDone) == flagKeep {
+		if r.Flags&flagKeep != 0 {
 			wire += pollKeep
 		}
 		if r.Flags&flagOld != 0 {

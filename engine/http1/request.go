@@ -117,6 +117,9 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 	}
 	gen := s.l.Handle(slot)
 	s.handler.Begin(s.view(slot), &s.head)
+	if r.Extra != 0 {
+		s.extras.recycle(s.extras.at(r.Extra)) // a body may be long in coming
+	}
 	if s.l.Handle(slot) != gen || r.Closing {
 		return
 	}
@@ -130,9 +133,14 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 		}
 		return
 	}
+	s.goAhead(slot, r)
+}
+
+// goAhead lets a client send the body that it holds back (RFC 9110 §10.1.1).
+func (s *Sessions) goAhead(slot uint32, r *record.Record) {
 	if r.State == stateBody && r.Flags&flagContinue != 0 {
 		r.Flags &^= flagContinue
-		s.l.Write(slot, []byte("HTTP/1.1 100 Continue\r\n\r\n")) // RFC 9110 §10.1.1
+		s.l.Write(slot, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
 	}
 }
 
@@ -167,8 +175,8 @@ func (s *Sessions) readBody(slot uint32, r *record.Record, b []byte) int {
 		}
 		switch event {
 		case h1.NeedMore:
-			if !r.Paused {
-				s.l.SetDeadline(slot, s.l.Now()+int64(s.extras.at(r.Extra).patience))
+			if !r.Paused && r.State == stateBody {
+				s.l.SetDeadline(slot, s.l.Now()+int64(x.patience))
 			}
 			return used
 		case h1.Data:
@@ -179,7 +187,10 @@ func (s *Sessions) readBody(slot uint32, r *record.Record, b []byte) int {
 			s.endBody(slot, r)
 			return used
 		}
-		if s.l.Handle(slot) != gen || r.Closing || r.State != stateBody && r.State != stateDiscard || r.Paused {
+		switch {
+		case s.l.Handle(slot) != gen || r.Closing || r.State != stateBody && r.State != stateDiscard:
+			return used
+		case r.Paused && !s.extras.at(r.Extra).body.Ended(): // nothing would tell of an end without further bytes
 			return used
 		}
 	}
@@ -190,6 +201,10 @@ func (s *Sessions) endBody(slot uint32, r *record.Record) {
 	s.dropExtra(r)
 	r.Flags &^= record.FlagBulk
 	if r.State == stateDiscard {
+		if s.closing {
+			s.last(slot, r)
+			return
+		}
 		r.State = stateIdle
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		return
@@ -207,31 +222,24 @@ func (s *Sessions) endBody(slot uint32, r *record.Record) {
 func (s *Sessions) refuseHead(slot uint32, r *record.Record, err error) {
 	var bad *h1.Error
 	if errors.As(err, &bad) {
-		s.refuse(slot, r, bad.Status, bad.Reason)
+		s.refuse(slot, r, record.ReasonProtocol, bad.Status, bad.Reason)
 		return
 	}
-	s.refuse(slot, r, 400, "the request is malformed")
+	s.refuse(slot, r, record.ReasonProtocol, 400, "the request is malformed")
 }
 
 // refuse answers a request that will not be heard and ends the connection: where it would go on is not known.
-func (s *Sessions) refuse(slot uint32, r *record.Record, status int, reason string) {
-	opened := r.Flags&flagOpen != 0
-	if r.State == stateDiscard { // its answer is on its way already
-		s.dropExtra(r)
-		s.last(slot, r)
+func (s *Sessions) refuse(slot uint32, r *record.Record, why record.Reason, status int, text string) {
+	flags := r.Flags
+	answered := r.State == stateDiscard
+	if flags&flagOpen != 0 && !answered {
+		s.l.Close(slot, why) // cut, so that the client cannot take the answer for whole
 		return
 	}
-	if active(r.State) {
-		r.State = stateLinger
-		s.handler.Ended(s.view(slot), record.ReasonProtocol)
-		s.l.Turn(slot)
-	}
-	s.dropExtra(r)
-	if opened {
-		s.l.Close(slot, record.ReasonProtocol) // cut, so that the client cannot take the answer for whole
-		return
-	}
+	s.abandon(slot, r, why)
 	r.Flags &^= exchangeFlags
-	s.writeError(slot, status, reason)
+	if !answered {
+		s.writeError(slot, flags, status, text)
+	}
 	s.last(slot, r)
 }

@@ -75,7 +75,7 @@ func (s *Sessions) Respond(slot uint32, resp *exchange.Response) {
 
 // willClose settles whether the connection can outlive the exchange before the answer's head says so.
 func (s *Sessions) willClose(r *record.Record) {
-	if rest, worth := s.unread(r); rest && !worth || r.Flags&flagPeerDone != 0 || s.closing {
+	if rest, worth := s.unread(r); rest && !worth || s.closing {
 		r.Flags &^= flagKeep
 	}
 }
@@ -83,6 +83,7 @@ func (s *Sessions) willClose(r *record.Record) {
 // Open sends the head of a streamed answer: chunked, or for HTTP/1.0 ended by closing (RFC 9112 §6.3).
 func (s *Sessions) Open(slot uint32, resp *exchange.Response) {
 	r := s.l.At(slot)
+	s.goAhead(slot, r) // behind the answer's head it would be taken for content
 	s.willClose(r)
 	switch {
 	case r.Flags&flagOld == 0:
@@ -130,15 +131,18 @@ func (s *Sessions) End(slot uint32) {
 	s.finish(slot, r)
 }
 
-// writeError answers a request that never became an exchange.
-func (s *Sessions) writeError(slot uint32, status int, reason string) {
+// writeError answers a request that never became an exchange, or not a whole one. Of a bad head the method is not known.
+func (s *Sessions) writeError(slot uint32, flags uint16, status int, reason string) {
 	body := append([]byte(`{"error":"`), reason...)
 	body = append(body, "\"}\n"...)
 	b := s.appendHead(s.l.Compose(), &exchange.Response{Status: status, Type: "application/json"})
 	b = append(b, "Connection: close\r\n"...)
 	b = h1.AppendContentLength(b, int64(len(body)))
 	b = append(b, h1.CRLF...)
-	s.l.Write(slot, append(b, body...))
+	if flags&flagHead == 0 {
+		b = append(b, body...)
+	}
+	s.l.Write(slot, b)
 }
 
 // Pause stops the request's body. The client is not to blame for the time that it then takes.
@@ -157,9 +161,12 @@ func (s *Sessions) Resume(slot uint32) {
 	}
 }
 
-// Patience says how long the next piece of the body may take.
+// Patience says how long the next piece of the body may take, from now on.
 func (s *Sessions) Patience(slot uint32, d time.Duration) {
 	if r := s.l.At(slot); r.State == stateBody {
 		s.extras.at(r.Extra).patience = d
+		if !r.Paused {
+			s.l.SetDeadline(slot, s.l.Now()+int64(d))
+		}
 	}
 }

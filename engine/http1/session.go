@@ -36,7 +36,8 @@ const (
 	flagOpen                        // the answer's head is written
 	flagChunked                     // the answer's body is chunked
 	flagContinue                    // 100 Continue is owed before the body will come
-	flagPeerDone                    // the peer will send no more
+	flagHungUp                      // the peer has ended its side; what it sent before may still be unread
+	flagPeerDone                    // … and all of it was read
 	flagUsed                        // at least one request was answered on this connection
 
 	exchangeFlags = flagKeep | flagOld | flagHead | flagOpen | flagChunked | flagContinue | record.FlagBulk
@@ -116,6 +117,9 @@ func (s *Sessions) view(slot uint32) exchange.Exchange {
 // active reports whether an exchange is under way.
 func active(state uint8) bool { return state >= stateBody && state <= statePoll }
 
+// parked reports whether the exchange waits for messages.
+func parked(state uint8) bool { return state == stateHold || state == statePoll }
+
 // Happened is the loop telling of a connection.
 func (s *Sessions) Happened(slot uint32, e loop.Event) {
 	r := s.l.At(slot)
@@ -133,29 +137,29 @@ func (s *Sessions) Happened(slot uint32, e loop.Event) {
 	}
 }
 
-// hungUp: whoever waits for messages and closes its side has left; whoever waits for an answer may still want it.
+// hungUp: whoever waits for messages and ends its side has left; whoever waits for an answer may still want it.
 func (s *Sessions) hungUp(slot uint32, r *record.Record) {
-	switch r.State {
-	case stateHold, statePoll:
+	r.Flags |= flagHungUp
+	if parked(r.State) {
 		s.l.Close(slot, record.ReasonGone)
-	case stateWait:
-		r.Flags |= flagPeerDone
-		r.Flags &^= flagKeep
 	}
 }
 
-// ended: there will be no more input and all of it was read.
+// ended: there will be no more input and all of it was read. The answers to what came whole are still sent.
 func (s *Sessions) ended(slot uint32, r *record.Record) {
 	r.Flags |= flagPeerDone
-	if r.State == stateIdle || r.State == stateLinger {
-		if s.l.Queued(slot) == 0 {
-			s.l.Close(slot, record.ReasonDone)
-			return
-		}
-		s.last(slot, r)
+	why := record.ReasonDone
+	switch r.State {
+	case stateIdle, stateDiscard, stateLinger:
+	default:
+		why = record.ReasonGone // a head or body that will never be whole
+	}
+	if s.l.Queued(slot) == 0 || r.Flags&flagOpen != 0 {
+		s.l.Close(slot, why)
 		return
 	}
-	s.l.Close(slot, record.ReasonGone) // a head or body that will never be whole
+	s.abandon(slot, r, why)
+	s.last(slot, r)
 }
 
 func (s *Sessions) drained(slot uint32, r *record.Record) {
@@ -169,6 +173,10 @@ func (s *Sessions) drained(slot uint32, r *record.Record) {
 	case r.State == stateIdle: // the client reads its answers after all
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		s.l.Resume(slot)
+	case parked(r.State):
+		if r.Flags&flagHungUp != 0 {
+			s.l.Close(slot, record.ReasonGone) // see Hold
+		}
 	case active(r.State):
 		s.handler.Happened(s.view(slot), exchange.Drained)
 	}
@@ -178,17 +186,21 @@ func (s *Sessions) expired(slot uint32, r *record.Record) {
 	switch r.State {
 	case stateHead, stateBody:
 		s.Stats.Timeouts++
-		s.refuse(slot, r, 408, "the request took too long to arrive")
+		s.refuse(slot, r, record.ReasonTimeout, 408, "the request took too long to arrive")
 	case stateHold, statePoll:
 		s.handler.Happened(s.view(slot), exchange.TimedOut)
 	case stateWait:
 	case stateIdle:
-		if s.l.Queued(slot) > 0 {
-			return // the answer is not read; the loop's stall timeout decides
+		if s.l.Queued(slot) > 0 { // the answer is not read; the loop's stall timeout decides
+			s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
+			return
 		}
 		s.l.Close(slot, record.ReasonDone)
-	default:
-		s.l.Close(slot, record.ReasonTimeout)
+	case stateDiscard: // it has its answer, or will
+		s.dropExtra(r)
+		s.last(slot, r)
+	case stateLinger: // a reset here could still destroy an answer on its way to a slow reader
+		s.l.Close(slot, record.ReasonDone)
 	}
 }
 
@@ -207,14 +219,14 @@ func (s *Sessions) finish(slot uint32, r *record.Record) {
 	r.State = stateLinger // the exchange is over for whoever asks from inside Ended
 	s.handler.Ended(s.view(slot), record.ReasonDone)
 	s.l.Turn(slot)
-	keep := r.Flags&(flagKeep|flagPeerDone) == flagKeep && !r.Closing && !s.closing
+	keep := r.Flags&flagKeep != 0 && !r.Closing && !s.closing
 	r.Flags = r.Flags&^exchangeFlags | flagUsed
 	switch {
 	case !keep || rest && !kept:
 		s.dropExtra(r)
 		s.last(slot, r)
 	case rest:
-		r.State = stateDiscard
+		r.State = stateDiscard // all of it within one BodyTimeout
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.BodyTimeout))
 		s.l.Resume(slot)
 	default:
@@ -229,8 +241,12 @@ func (s *Sessions) finish(slot uint32, r *record.Record) {
 func (s *Sessions) Drain() {
 	s.closing = true
 	s.l.Each(0, math.MaxInt, func(slot uint32, r *record.Record) {
-		if r.Kind == record.HTTP1 && r.State == stateIdle && s.l.Queued(slot) == 0 {
+		switch {
+		case r.Kind != record.HTTP1 || r.State != stateIdle:
+		case s.l.Queued(slot) == 0:
 			s.l.Close(slot, record.ReasonShutdown)
+		default:
+			s.last(slot, r)
 		}
 	})
 }
@@ -242,7 +258,17 @@ func (s *Sessions) unread(r *record.Record) (rest, worth bool) {
 		return false, false
 	}
 	left := s.extras.at(r.Extra).body.Remaining()
-	return true, left >= 0 && left <= s.cfg.DiscardBytes && r.Flags&flagContinue == 0
+	return left != 0, left >= 0 && left <= s.cfg.DiscardBytes && r.Flags&flagContinue == 0
+}
+
+// abandon ends an exchange whose request will not come whole.
+func (s *Sessions) abandon(slot uint32, r *record.Record, why record.Reason) {
+	if active(r.State) {
+		r.State = stateLinger
+		s.handler.Ended(s.view(slot), why)
+		s.l.Turn(slot)
+	}
+	s.dropExtra(r)
 }
 
 // last closes the connection once everything queued is sent.
