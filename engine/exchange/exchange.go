@@ -46,7 +46,7 @@ type Session interface {
 	Reader
 }
 
-// Responder answers.
+// Responder is how the gateway answers a request.
 type Responder interface {
 	Respond(slot uint32, r *Response) // all at once; the exchange ends
 	Open(slot uint32, r *Response)    // the head of a body that Write sends and End ends
@@ -68,7 +68,7 @@ type Holder interface {
 	Goaway(slot uint32)
 }
 
-// Reader steers the request's body.
+// Reader is how the gateway steers a request's body.
 type Reader interface {
 	Pause(slot uint32)
 	Resume(slot uint32)
