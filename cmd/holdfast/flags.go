@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime"
 	"slices"
 	"time"
 
@@ -45,7 +44,6 @@ func newServing() *serving {
 		policy:        route.Policy{}.Filled(),
 		engine: engine.Config{
 			Node:        "local",
-			Loops:       runtime.NumCPU(),
 			MaxConns:    1 << 20,
 			MaxKeys:     1<<26 - 1,
 			SpareConns:  1024,

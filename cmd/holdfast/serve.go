@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,7 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	if err := s.prepare(warn); err != nil {
 		return err
 	}
+	leaveRoom(s.engine.Loops)
 	e, err := engine.Start(s.engine)
 	if err != nil {
 		return err
@@ -66,6 +68,15 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	s.drain(e, warn)
 	stopAdmin()
 	return err
+}
+
+// leaveRoom lets one thread more than there are loops run Go code: with all loops busy, collections and the admin
+// listener would else wait for one of them to sleep.
+func leaveRoom(loops int) {
+	if loops <= 0 {
+		loops = runtime.NumCPU()
+	}
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), loops+1))
 }
 
 // invitation is one line to paste for each side.
