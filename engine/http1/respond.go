@@ -80,11 +80,14 @@ func (s *Sessions) willClose(r *record.Record) {
 	}
 }
 
-// Open sends the head of a streamed answer: chunked, or for HTTP/1.0 ended by closing (RFC 9112 §6.3).
+// Open sends the head of a streamed answer: chunked, or for HTTP/1.0 ended by closing (RFC 9112 §6.3). Whether the
+// request will have been read by the answer's end is not known yet; if not, the connection ends without being told so.
 func (s *Sessions) Open(slot uint32, resp *exchange.Response) {
 	r := s.l.At(slot)
 	s.goAhead(slot, r) // behind the answer's head it would be taken for content
-	s.willClose(r)
+	if s.closing {
+		r.Flags &^= flagKeep
+	}
 	switch {
 	case r.Flags&flagOld == 0:
 		r.Flags |= flagChunked

@@ -69,8 +69,13 @@ func (r *rig) do(f func()) {
 // pass lets time pass in steps that are short against every timeout.
 func (r *rig) pass(d time.Duration) {
 	r.Helper()
+	r.passBy(d, 250*time.Millisecond)
+}
+
+func (r *rig) passBy(d, step time.Duration) {
+	r.Helper()
 	for d > 0 {
-		step := min(d, 500*time.Millisecond)
+		step = min(d, step)
 		r.k.Advance(step)
 		r.settle()
 		d -= step

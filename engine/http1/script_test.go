@@ -21,6 +21,7 @@ import (
 //	/ok              200 "ok" when the request is whole
 //	/now             200 "now" at once, before the body
 //	/stop            413 at the body's first piece
+//	/big             200 and bigBytes at once
 //	/later           what answer says
 //	/status/NNN      that status at once, with a body
 //	/stream          a streamed answer of the body's bytes when it is whole, opened before it
@@ -58,7 +59,10 @@ var forms = map[string]exchange.Form{
 	"replace": exchange.Replace, "raw": exchange.Raw,
 }
 
-const heartbeat = 50 * time.Second
+const (
+	heartbeat = 50 * time.Second
+	bigBytes  = 200 << 10
+)
 
 func text(status int, body string) *exchange.Response {
 	return &exchange.Response{Status: status, Type: "text/plain", Body: []byte(body)}
@@ -76,6 +80,8 @@ func (s *script) Begin(x exchange.Exchange, h *exchange.Head) {
 	switch kind {
 	case "now":
 		x.Respond(text(200, "now\r\n"))
+	case "big":
+		x.Respond(text(200, strings.Repeat("x", bigBytes)))
 	case "status":
 		status, _ := strconv.Atoi(arg)
 		x.Respond(text(status, "body\r\n"))
