@@ -90,7 +90,7 @@ func TestEveryFieldHasAFlag(t *testing.T) {
 
 // The help shows the defaults that the rooms would take themselves: no flag may show 0 for "the default".
 func TestDefaultsAreShown(t *testing.T) {
-	zeroIsMeant := map[string]bool{"backlog": true, "max-body": true, "retry-hint": true}
+	zeroIsMeant := map[string]bool{"loops": true, "backlog": true, "max-body": true, "retry-hint": true}
 	for _, f := range newServing().table() {
 		if (f.Default == "0" || f.Default == "0s") && !zeroIsMeant[f.Name] {
 			t.Errorf("--%s shows %s", f.Name, f.Default)
