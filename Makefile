@@ -44,7 +44,7 @@ unit: ## unit and property tests, fast
 
 .PHONY: e2e
 e2e: ## the programs as users run them: flags, commands, real sockets, drain
-	go test -count=1 ./cmd/holdfast ./cmd/holdfast-perf ./engine
+	go test -count=1 ./cmd/... ./engine
 
 .PHONY: tidy
 tidy: ## the house rules: import directions, lengths, comments, names
