@@ -18,6 +18,7 @@ type job struct {
 	after   uint32 // all: the slot visited last
 	next    uint32 // the job that waits for this one, on the same key
 	name    registry.Name
+	home    int // the key's when the push was there
 	key     []byte
 	all     bool // everybody, whatever their key
 	walking bool
@@ -68,17 +69,15 @@ func (g *Gateway) deliverOne(ref opRef, slot uint32, payload *mem.Payload) {
 
 // startFan begins or queues the delivery to this loop's members of a key, or to every hold when the key is empty. A
 // queued one walks the members as they are when its turn comes: whoever joined since sees it, whoever left does not.
-func (g *Gateway) startFan(ref opRef, key []byte, payload *mem.Payload, a account) {
+func (g *Gateway) startFan(ref opRef, home int, key []byte, payload *mem.Payload, a account) {
 	j := &g.jobs
 	all := len(key) == 0
 	var name registry.Name // broadcasts share the name 0
 	if !all {
-		first := g.members.First(g.cluster.Table, key, g.id)
-		if first == 0 {
+		if name = g.holders(key, home); name == 0 {
 			g.tell(ref, &a)
 			return
 		}
-		name = g.space.Member(first).Name
 	}
 	if j.walks >= g.cfg.MaxJobs {
 		a.busy++
@@ -89,6 +88,7 @@ func (g *Gateway) startFan(ref opRef, key []byte, payload *mem.Payload, a accoun
 	b.walking = true
 	b.all = all
 	b.name = name
+	b.home = home
 	b.key = append(b.key[:0], key...)
 	j.walks++
 	last, queued := j.tails[name]
@@ -101,8 +101,22 @@ func (g *Gateway) startFan(ref opRef, key []byte, payload *mem.Payload, a accoun
 	j.running = append(j.running, i)
 }
 
+// holders is the name of a key that has members on this loop and still has the given home, else 0. A key with another
+// home had nobody in between: whoever holds it now may have been sent later pushes already, and must not hear this one.
+func (g *Gateway) holders(key []byte, home int) registry.Name {
+	first := g.members.First(g.cluster.Table, key, g.id)
+	if first == 0 {
+		return 0
+	}
+	if target, _ := g.cluster.Table.Lookup(key); target.Home != home {
+		return 0
+	}
+	return g.space.Member(first).Name
+}
+
+// beginWalk starts a fan-out whose turn it is. With another name than it had, its key is another one's by now.
 func (g *Gateway) beginWalk(b *job) {
-	if !b.all {
+	if !b.all && g.holders(b.key, b.home) == b.name {
 		g.members.Start(&b.members, g.cluster.Table, b.key, g.id)
 	}
 }

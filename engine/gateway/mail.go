@@ -23,6 +23,7 @@ type letter struct {
 	payload *mem.Payload
 	key     *mem.Buffer
 	kind    uint8
+	from    uint8 // the loop that wrote it
 }
 
 // mailbag is the mail taken from the box and not read yet.
@@ -52,9 +53,9 @@ func (g *Gateway) open(m *letter) {
 	case letterPush:
 		g.atHome(m.ref, m.key.B, m.payload)
 	case letterFan:
-		g.startFan(m.ref, m.key.B, m.payload, account{})
+		g.startFan(m.ref, int(m.from), m.key.B, m.payload, account{})
 	case letterAll:
-		g.startFan(m.ref, nil, m.payload, account{})
+		g.startFan(m.ref, int(m.from), nil, m.payload, account{})
 	case letterReport:
 		g.report(m.ref, &m.account)
 	}
@@ -74,7 +75,7 @@ func (m *letter) discard() {
 
 // send posts work to another loop. It reports false when that loop's box is full.
 func (g *Gateway) send(to int, kind uint8, ref opRef, key []byte, payload *mem.Payload) bool {
-	m := letter{kind: kind, ref: ref, payload: payload}
+	m := letter{kind: kind, from: uint8(g.id), ref: ref, payload: payload}
 	if payload != nil {
 		payload.Retain()
 	}
@@ -134,12 +135,21 @@ func (g *Gateway) atHome(ref opRef, key []byte, payload *mem.Payload) {
 	switch {
 	case !ok || target.Home != g.id || target.One != 0 && !g.space.Live(target.One):
 		g.tell(ref, &account{home: true})
-	case target.One != 0:
+	case target.One != 0 && !g.queued(target.One.Slot()):
 		g.deliverOne(ref, target.One.Slot(), payload)
 	default:
 		g.loops = g.cluster.Table.Loops(key, g.loops[:0])
 		g.spread(ref, letterFan, key, payload)
 	}
+}
+
+// queued reports whether earlier pushes to this holder's key wait for their turn: from when it had more holders.
+func (g *Gateway) queued(slot uint32) bool {
+	if len(g.jobs.tails) == 0 {
+		return false
+	}
+	_, queued := g.jobs.tails[g.space.Member(slot).Name]
+	return queued
 }
 
 // spread writes to the other ones of g.loops and starts this one's own part.
@@ -157,7 +167,7 @@ func (g *Gateway) spread(ref opRef, kind uint8, key []byte, payload *mem.Payload
 		}
 	}
 	if mine {
-		g.startFan(ref, key, payload, a)
+		g.startFan(ref, g.id, key, payload, a)
 		return
 	}
 	g.tell(ref, &a)
