@@ -76,6 +76,8 @@ type Gateway struct {
 	members *registry.Members
 	id      int
 	now     int64
+	worked  int64 // the time of the last Work
+	wake    func()
 	tasks   tasks
 	ops     ops
 	jobs    jobs
@@ -89,7 +91,7 @@ type Gateway struct {
 // New makes the gateway of the loop behind space; wake makes that loop look at its mail.
 func New(c *Cluster, space *exchange.Space, wake func(), cfg Config) *Gateway {
 	cfg.fill()
-	g := &Gateway{cfg: cfg, cluster: c, space: space, id: space.ID(), now: space.Now()}
+	g := &Gateway{cfg: cfg, cluster: c, space: space, id: space.ID(), now: space.Now(), wake: wake}
 	g.members = registry.NewMembers(space)
 	c.boxes[g.id] = mailbox.New[letter](cfg.MailBound, cfg.MailBound/4, wake)
 	g.tasks.init()
@@ -176,6 +178,7 @@ func (g *Gateway) Work(now int64) time.Duration {
 	g.runJobs()
 	g.expireOps()
 	g.goOnDraining()
+	g.worked = now
 	switch {
 	case more || len(g.jobs.running) > 0:
 		return 0

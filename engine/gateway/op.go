@@ -32,7 +32,7 @@ func (c *counts) dropped() uint32 {
 // status is the verdict as an HTTP status. The order is the promise: what happened, best first.
 func (c *counts) status() int {
 	switch {
-	case c.fate[record.Delivered] > 0:
+	case c.fate[record.Delivered] > 0 || c.closed > 0:
 		return 200
 	case c.fate[record.Pending] > 0:
 		return 202
@@ -132,10 +132,15 @@ func (g *Gateway) report(ref opRef, a *account) {
 	}
 }
 
-// watch starts the clock of a push that waits for others. Most are over within the tick and never need it.
+// watch starts the clock of a push that waits for others. Most are over within the tick and never need it. One that
+// begins behind this tick's Work, when a verdict lets a stream go on, must not wait for the next event.
 func (g *Gateway) watch(ref opRef) {
-	if g.op(ref) != nil {
-		g.ops.overdue = append(g.ops.overdue, ref)
+	if g.op(ref) == nil {
+		return
+	}
+	g.ops.overdue = append(g.ops.overdue, ref)
+	if g.worked == g.space.Now() {
+		g.wake()
 	}
 }
 
