@@ -22,7 +22,7 @@ type Config struct {
 	// get in when clients fill the house.
 	SpareConns  int
 	Backlog     int           // connections waiting to be accepted, per loop and listener; default: the system's limit
-	UserTimeout time.Duration // unacknowledged output ends a connection after this: default 60 s; finds peers that vanished (TCP_USER_TIMEOUT)
+	UserTimeout time.Duration // unacknowledged output ends a connection after this: default 60 s, below 0 never; finds peers that vanished (TCP_USER_TIMEOUT)
 
 	Loop     loop.Config
 	HTTP1    http1.Config

@@ -89,6 +89,9 @@ func (c *Config) fill() {
 	if c.SpareConns <= 0 {
 		c.SpareConns = 1024
 	}
+	if c.UserTimeout == 0 {
+		c.UserTimeout = time.Minute
+	}
 	if c.Node == "" {
 		c.Node = "local"
 	}

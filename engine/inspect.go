@@ -2,7 +2,6 @@ package engine
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 
 	"holdfast/engine/epoll"
@@ -67,35 +66,6 @@ func (e *Engine) Conns(f ConnFilter) ([]ConnInfo, error) {
 	return found, nil
 }
 
-// ask runs f on the loop and waits for it.
-func (u *unit) ask(f func()) error {
-	var once sync.Mutex // f must not run after the caller gave up: it writes to the caller's variables
-	given := false
-	done := make(chan struct{})
-	posted := u.loop.Post(func() {
-		once.Lock()
-		defer once.Unlock()
-		if !given {
-			f()
-			close(done)
-		}
-	})
-	if !posted {
-		return ErrSilent
-	}
-	late := time.NewTimer(askTimeout)
-	defer late.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-late.C:
-		once.Lock()
-		given = true
-		once.Unlock()
-		return ErrSilent
-	}
-}
-
 // describe looks at one record on its loop.
 func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter) (ConnInfo, bool) {
 	age := time.Duration(u.loop.Seconds()-r.Born) * time.Second
@@ -105,23 +75,35 @@ func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter)
 		f.OnlyHeld && form == exchange.NoForm {
 		return ConnInfo{}, false
 	}
+	if f.Key != "" && !e.holdsKey(u, slot, f.Key) {
+		return ConnInfo{}, false
+	}
 	info := ConnInfo{
 		ID: uint64(u.loop.Handle(slot)), Loop: u.loop.ID(), Form: form.String(), Age: age, Queued: queued,
 		LastSent: time.Duration(u.loop.Seconds()-r.Wrote) * time.Second,
 		Listener: e.cfg.Snapshot.Listeners[r.Listener].Name,
 	}
-	matches := f.Key == ""
 	for at := slot; at != 0; at = u.loop.At(at).Chain {
 		if n := u.loop.Member(at).Name; n != 0 {
-			name := string(e.cluster.Table.AppendName(nil, n))
-			matches = matches || name == f.Key
-			info.Keys = append(info.Keys, name)
+			info.Keys = append(info.Keys, string(e.cluster.Table.AppendName(nil, n)))
 		}
 	}
-	if matches && !f.NoAddress {
+	if !f.NoAddress {
 		info.Peer = peerOf(u.loop.FD(slot))
 	}
-	return info, matches
+	return info, true
+}
+
+// holdsKey compares names in a buffer of its own, so that a search through a full node makes no garbage on the loop.
+func (e *Engine) holdsKey(u *unit, slot uint32, key string) bool {
+	var buf [registry.MaxKey]byte
+	for at := slot; at != 0; at = u.loop.At(at).Chain {
+		n := u.loop.Member(at).Name
+		if n != 0 && string(e.cluster.Table.AppendName(buf[:0], n)) == key {
+			return true
+		}
+	}
+	return false
 }
 
 func peerOf(fd int) string {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"holdfast/engine/gateway"
@@ -32,34 +33,54 @@ type LoopStats struct {
 	Depths  gateway.Depths
 }
 
-// Stats asks every loop for its numbers. It waits for them, at most 2 s.
+// Stats asks every loop for its numbers, one after the other. A loop that does not answer within 2 s is an error.
 func (e *Engine) Stats() (Stats, error) {
 	s := Stats{Loops: make([]LoopStats, len(e.units)), Registry: e.cluster.Table.Stats(), Uptime: time.Since(e.started)}
-	err := e.ask(func(i int, u *unit) {
-		s.Loops[i] = LoopStats{
-			Loop: u.loop.Stats, Gauges: u.loop.Gauge(), HTTP1: u.sessions.Stats,
-			Gateway: u.gateway.Stats, Depths: u.gateway.Depths(),
+	for i, u := range e.units {
+		err := u.ask(func() {
+			s.Loops[i] = LoopStats{
+				Loop: u.loop.Stats, Gauges: u.loop.Gauge(), HTTP1: u.sessions.Stats,
+				Gateway: u.gateway.Stats, Depths: u.gateway.Depths(),
+			}
+		})
+		if err != nil {
+			return s, err
 		}
-	})
-	return s, err
+	}
+	return s, nil
 }
 
-// ask runs a question on every loop and waits for the answers.
-func (e *Engine) ask(question func(i int, u *unit)) error {
-	done := make(chan struct{}, len(e.units))
-	for i, u := range e.units {
-		if !u.loop.Post(func() { question(i, u); done <- struct{}{} }) {
-			return ErrSilent
+// ask runs f on the loop and waits for it. When it gives up waiting, f will not run any more, or has not been begun:
+// f may write to the caller's variables.
+func (u *unit) ask(f func()) error {
+	var mu sync.Mutex // orders f and giving up
+	late := false
+	done := make(chan struct{})
+	posted := u.loop.Post(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !late {
+			f()
+			close(done)
 		}
+	})
+	if !posted {
+		return ErrSilent
 	}
-	late := time.NewTimer(askTimeout)
-	defer late.Stop()
-	for range e.units {
-		select {
-		case <-done:
-		case <-late.C:
-			return ErrSilent
-		}
+	timer := time.NewTimer(askTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
 	}
-	return nil
+	mu.Lock()
+	defer mu.Unlock()
+	select {
+	case <-done: // in the last moment
+		return nil
+	default:
+		late = true
+		return ErrSilent
+	}
 }

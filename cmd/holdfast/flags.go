@@ -82,7 +82,7 @@ func (s *serving) network() flags.Table {
 		flags.New("max-conns", group, "connections", &e.MaxConns, "Connections on public listeners together. Further ones wait unaccepted."),
 		flags.New("spare-conns", group, "connections", &e.SpareConns, "Connections that publish listeners take beyond --max-conns, so that publishers get in."),
 		flags.New("backlog", group, "connections", &e.Backlog, "Connections waiting to be accepted, per loop and listener. 0 is the system's limit."),
-		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. 0 leaves it to the system."),
+		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. Below 0 leaves it to the system."),
 	}
 }
 
