@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"reflect"
 	"regexp"
 	"testing"
 	"time"
@@ -103,9 +104,10 @@ func (r *rig) empty() {
 	}
 }
 
-// cost is the memory in use beyond connections' records: buffers, and the parsers that wait for the rest of a head.
+// cost is the memory in use beyond connections' records: buffers, extras, and parsers that wait for the rest of a head.
 func (r *rig) cost() int64 {
-	sum := mem.BufferBytes() - r.held
+	live := len(r.s.extras.all) - 1 - len(r.s.extras.free)
+	sum := mem.BufferBytes() - r.held + int64(live)*int64(reflect.TypeFor[extra]().Size())
 	for i := range r.s.extras.all {
 		if h := r.s.extras.all[i].head; h != nil {
 			sum += requestBytes(h)

@@ -98,7 +98,7 @@ func TestTrickles(t *testing.T) {
 }
 
 // What a thousand clients that stop in a browser's head cost each. A hundred fields are the worst that a head can do
-// with few bytes: their places are known, 8 bytes each, before the head is whole.
+// with few bytes: their places are kept, 16 bytes each, before the head is whole.
 func TestSlowHeadsCost(t *testing.T) {
 	f := func(sent string, most int64) {
 		t.Helper()
