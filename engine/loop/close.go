@@ -32,7 +32,7 @@ func (l *Loop) finish(slot uint32, r *conn) {
 	if r.Closing || r.is(bitShut) {
 		return
 	}
-	r.bits = r.bits&^bitDrained | bitShut
+	r.bits |= bitShut
 	l.k.Close(int(r.fd), epoll.Write)
 	l.protocols[r.Kind].Happened(slot, Drained)
 }

@@ -208,7 +208,7 @@ func TestStaleEventsAreIgnored(t *testing.T) {
 		tl.dispatch(&stale) // closing
 	})
 	tl.dispatch(&stale) // free
-	otherFD := epoll.NewEvent(tagOf(b.slot, tl.whole(b).fd+1), epoll.Hup)
+	otherFD := epoll.NewEvent(tagOf(b.slot, tl.whole(b).fd+1), epoll.RdHup|epoll.Hup)
 	tl.dispatch(&otherFD) // used again
 	never := epoll.NewEvent(tagOf(4_000_000, 5), epoll.Hup)
 	tl.dispatch(&never)

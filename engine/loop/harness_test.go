@@ -19,6 +19,7 @@ type kernel struct {
 	waits   int
 	timeout time.Duration // of the latest Wait
 	mods    int
+	vectors int              // calls of Sendv
 	fail    map[string]error // by method
 }
 
@@ -59,6 +60,11 @@ func (k *kernel) Send(fd int, b []byte) (int, error) {
 		return 0, err
 	}
 	return k.Kernel.Send(fd, b)
+}
+
+func (k *kernel) Sendv(fd int, parts [][]byte) (int, error) {
+	k.vectors++
+	return k.Kernel.Sendv(fd, parts)
 }
 
 // side is one connection: its peer, what the session saw and how the session behaves.

@@ -127,6 +127,26 @@ func TestResumeWithNothingKept(t *testing.T) {
 	tl.end()
 }
 
+func TestResumedThenPausedAgain(t *testing.T) {
+	tl := newLoop(t, simkernel.Options{}, Config{})
+	s := tl.connect()
+	s.take = func([]byte) int { tl.Pause(s.slot); return 0 }
+	s.peer.Write([]byte("kept"))
+	tl.Tick()
+	s.take = nil
+	tl.do(func() { tl.Resume(s.slot); tl.Pause(s.slot) })
+	tl.rest()
+	if len(s.got) != 0 || tl.Kept(s.slot) != 4 {
+		t.Errorf("a paused session was given %q", s.got)
+	}
+	tl.do(func() { tl.Resume(s.slot) })
+	tl.rest()
+	if string(s.got) != "kept" {
+		t.Errorf("got %q", s.got)
+	}
+	tl.end()
+}
+
 func TestResumedThenClosedInTheSameTick(t *testing.T) {
 	tl := newLoop(t, simkernel.Options{}, Config{})
 	s := tl.connect()
@@ -207,6 +227,9 @@ func TestEveryEndOfAConnection(t *testing.T) {
 				t.Errorf("the loop spins: %d waits", n)
 			}
 			tl.wantEvents(s, want)
+			if len(s.got) != 0 {
+				t.Errorf("input after the end: %q", s.got)
+			}
 			tl.end()
 		})
 	}

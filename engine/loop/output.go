@@ -86,7 +86,6 @@ func (l *Loop) markDirty(slot uint32, r *conn) {
 
 // flush sends what this tick staged. Telling a push's fate may write a verdict, so it goes a few rounds.
 func (l *Loop) flush() {
-	l.tell()
 	for range flushRounds {
 		if len(l.dirty) == 0 {
 			return

@@ -158,8 +158,26 @@ func TestMoreThanOneCallCarriesIsDeliveredInTheSameTick(t *testing.T) {
 	tl.end()
 }
 
+func TestWhatIsBehindABegunMessageLeavesWithItsRest(t *testing.T) {
+	tl := newLoop(t, simkernel.Options{SendBuffer: 100_000}, Config{QueueBytes: 1 << 20})
+	s := tl.connect()
+	s.peer.Stall()
+	tl.do(func() {
+		tl.push(s, strings.Repeat("b", 100_010))
+		for range 3 * partsPerSend {
+			tl.push(s, "m")
+		}
+	})
+	s.peer.Resume()
+	tl.Tick()
+	if n := tl.Queued(s.slot); n != 0 {
+		t.Errorf("%d bytes wait after a tick in which the socket took all", n)
+	}
+	tl.end()
+}
+
 func TestLargeMessagesGoByVectorAndSmallByCopy(t *testing.T) {
-	f := func(size, messages int) {
+	f := func(size, messages, vectors int) {
 		t.Helper()
 		tl := newLoop(t, simkernel.Options{SendBuffer: 1 << 20}, Config{})
 		s := tl.connect()
@@ -171,17 +189,20 @@ func TestLargeMessagesGoByVectorAndSmallByCopy(t *testing.T) {
 		})
 		tl.rest()
 		tl.wantWire(s, strings.Repeat("<"+text+">", messages))
+		if tl.k.vectors != vectors {
+			t.Errorf("%d messages of %d bytes: %d calls of Sendv, want %d", messages, size, tl.k.vectors, vectors)
+		}
 		tl.end()
 	}
-	f(10, 1)
-	f(10, 10)
-	f(4096, 1)
-	f(4097, 1)
-	f(4097, 3)
-	f(4000, 4)
-	f(5000, 4)
-	f(100_000, 1)
-	f(500_000, 2)
+	f(10, 1, 0)
+	f(10, 10, 0)
+	f(4096, 1, 0)
+	f(4097, 1, 0)
+	f(4097, 3, 0)
+	f(4000, 4, 0)
+	f(5000, 4, 1)
+	f(100_000, 1, 1)
+	f(500_000, 2, 2) // the first makes room for the second
 }
 
 func TestDrainedComesOnceAndOnlyWhenAsked(t *testing.T) {

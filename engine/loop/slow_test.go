@@ -147,6 +147,8 @@ func TestAMessageThatCannotFitDropsNobodyElse(t *testing.T) {
 func TestStalledForLongIsEvictedAndNotBefore(t *testing.T) {
 	tl, s := stalled(t, record.SlowPolicy{}, 10)
 	reader := tl.connect()
+	tl.do(func() { tl.push(s, strings.Repeat("f", 8)) }) // fills the system's buffer
+	tl.elapse(time.Minute, time.Second)
 	tl.do(func() { tl.push(s, strings.Repeat("x", 40)); tl.push(reader, "fits") })
 	tl.elapse(9900*time.Millisecond, 100*time.Millisecond)
 	tl.wantEvents(s, "opened")
@@ -226,6 +228,70 @@ func TestAStalledQueueCostsLittleMoreThanItsBound(t *testing.T) {
 	q := tl.queues.all[tl.whole(s).out]
 	if held := mem.BufferBytes() - before; held > 3*64<<10 || len(q.items) > 300 || cap(q.items) > 600 {
 		t.Errorf("%d bytes held, %d items in room for %d", held, len(q.items), cap(q.items))
+	}
+	tl.end()
+}
+
+func TestOnlyAsManyAreDroppedAsMustBe(t *testing.T) {
+	const bound = 10 * (10 + itemBytes)
+	tl, s := stalled(t, record.SlowPolicy{QueueBytes: bound, Action: record.SlowOldest}, 15)
+	for i := range 11 {
+		tl.do(func() { tl.push(s, fmt.Sprintf("%08d", i)) })
+	}
+	tl.do(func() { tl.push(s, strings.Repeat("L", 300)) })
+	q := tl.queues.all[tl.whole(s).out]
+	used := q.bytes + itemBytes*(len(q.items)-q.head-1) // the newest counts with its bytes alone
+	if used > bound || used+10+itemBytes <= bound {
+		t.Errorf("%d of %d used after %d were dropped", used, bound, tl.Stats.Dropped)
+	}
+	tl.end()
+}
+
+func TestWhatIsSentOfABegunMessageTakesNoRoom(t *testing.T) {
+	tl, s := stalled(t, record.SlowPolicy{QueueBytes: 500, Action: record.SlowOldest}, 390)
+	tl.do(func() { tl.push(s, strings.Repeat("b", 400)); tl.push(s, strings.Repeat("w", 98)) })
+	tl.do(func() { tl.push(s, strings.Repeat("n", 398)) })
+	tl.wantFates([]uint32{1, 2, 3}, pending)
+	if n := tl.Queued(s.slot); n != 12+400 || tl.Stats.Dropped != 1 {
+		t.Errorf("%d bytes wait, %d dropped", n, tl.Stats.Dropped)
+	}
+	tl.end()
+}
+
+func TestClosedInTheTickOfItsEvictionCountsOnce(t *testing.T) {
+	tl, s := stalled(t, record.SlowPolicy{Stall: time.Second}, 10)
+	tl.do(func() { tl.push(s, "does not fit") })
+	tl.k.Advance(2 * time.Second)
+	tl.do(func() { tl.Close(s.slot, record.ReasonDone) })
+	tl.wantEvents(s, "opened done")
+	if tl.Stats.Evicted != 0 {
+		t.Error("counted as evicted")
+	}
+	tl.end()
+}
+
+// A queue that moves but never empties does not grow, and one that grew is not kept for the next connection.
+func TestQueuesDoNotKeepWhatTheyOnceHeld(t *testing.T) {
+	tl, s := stalled(t, record.SlowPolicy{}, 100)
+	for range 200 {
+		tl.do(func() {
+			for range 10 {
+				tl.push(s, "12345678")
+			}
+		})
+		for tl.Queued(s.slot) > 1000 {
+			s.peer.Drain(100)
+			tl.Tick()
+		}
+	}
+	index := tl.whole(s).out
+	if n := cap(tl.queues.all[index].items); n > 512 {
+		t.Errorf("room for %d items after 2000 messages, 100 at a time", n)
+	}
+	s.peer.Resume()
+	tl.rest()
+	if n := cap(tl.queues.all[index].items); n > queueKeep {
+		t.Errorf("room for %d items is kept", n)
 	}
 	tl.end()
 }

@@ -171,6 +171,10 @@ func TestTheClockIsReadOncePerTick(t *testing.T) {
 	if len(seen) != 2 || seen[0] != seen[1] {
 		t.Errorf("times of one tick: %v", seen)
 	}
+	late := tl.connect()
+	if r := tl.At(late.slot); r.Born != tl.Seconds() || r.Wrote != r.Born || r.Born == 0 {
+		t.Errorf("born %d, wrote %d at %d", r.Born, r.Wrote, tl.Seconds())
+	}
 	born := tl.At(s.slot).Born
 	tl.k.Advance(10 * time.Second)
 	tl.do(func() { tl.Write(s.slot, []byte("x")) })

@@ -80,6 +80,16 @@ func TestACloseCancelsTheDeadline(t *testing.T) {
 	tl.end()
 }
 
+func TestNobodyExpiresAfterClose(t *testing.T) {
+	tl := newLoop(t, simkernel.Options{}, Config{})
+	s := tl.connect()
+	tl.SetDeadline(s.slot, tl.Now())
+	tl.k.Advance(2 * timerTick)
+	tl.do(func() { tl.Close(s.slot, record.ReasonDone) })
+	tl.wantEvents(s, "opened done")
+	tl.end()
+}
+
 // A burst of deadlines is spread over ticks, and each tick still reads.
 func TestABurstOfDeadlinesDelaysNobody(t *testing.T) {
 	const burst = 10_000

@@ -16,7 +16,7 @@ import (
 
 const (
 	tortureSeeds = 200
-	tortureSteps = 1500
+	tortureSteps = 1000
 )
 
 // TestTorture plays seeded random lives of connections against a simple model. SEED=n replays one seed.
