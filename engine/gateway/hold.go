@@ -83,6 +83,11 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 	policy := snap.Policy(rt)
 	r := g.space.At(x.Slot)
 	generated := len(rest) == 0
+	form := formOf(h)
+	if generated && form == exchange.Poll {
+		g.nameKey(x)
+		return
+	}
 	var err error
 	if generated {
 		g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
@@ -96,7 +101,15 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	r.Policy = rt.Policy
-	g.park(x, formOf(h), policy, generated)
+	g.park(x, form, policy, generated)
+}
+
+// nameKey answers a poll that names no key with one to poll under: it could not be told while it waits.
+func (g *Gateway) nameKey(x exchange.Exchange) {
+	g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
+	g.scratch.fields = append(g.scratch.fields[:0], noStore, field.Field{Name: pushKey, Value: g.scratch.key})
+	g.scratch.response = exchange.Response{Status: 204, Fields: g.scratch.fields}
+	x.Respond(&g.scratch.response)
 }
 
 // joinAll puts a slot's exchange under each key once: the first in its own record, the others in chained ones.

@@ -5,6 +5,8 @@ import (
 
 	"holdfast/codec/field"
 	"holdfast/codec/key"
+	"holdfast/codec/multipart"
+	"holdfast/codec/ndjson"
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/route"
@@ -53,6 +55,10 @@ func (g *Gateway) unavailable(x exchange.Exchange, text string) {
 // type; without one, its type says how the messages in it are told apart.
 func (g *Gateway) beginPost(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
 	all := queryHas(h.Query, "all")
+	if all && (len(rest) > 0 || field.Count(h.Fields, "push-key") > 0) {
+		g.refuse(x, errAll) // whoever holds the key would be sent it twice
+		return
+	}
 	if all || len(rest) > 0 || field.Count(h.Fields, "push-key") > 0 {
 		g.beginRaw(x, h, policy, rest, all)
 		return
@@ -186,6 +192,7 @@ var (
 	errPayload = &refusal{413, "the message is larger than this route takes"}
 	errName    = &refusal{400, "push ids and events are at most 256 visible bytes, without line breaks"}
 	errBatch   = &refusal{413, "the batch is larger than this node takes; send it as application/x-ndjson"}
+	errAll     = &refusal{400, "?all is everybody: name no key beside it"}
 	errBusy    = &refusal{503, "too many pushes are under way; try again"}
 )
 
@@ -202,11 +209,17 @@ func (g *Gateway) refuse(x exchange.Exchange, err error) {
 func statusOf(err error) (status int, text string) {
 	var own *refusal
 	var bad *key.Error
+	var line *ndjson.Error
+	var part *multipart.Error
 	switch {
 	case errors.As(err, &own):
 		return own.status, own.text
 	case errors.As(err, &bad):
 		return bad.Status, bad.Reason
+	case errors.As(err, &line):
+		return line.Status, line.Reason
+	case errors.As(err, &part):
+		return part.Status, part.Error()
 	}
 	return 400, err.Error()
 }
@@ -214,6 +227,9 @@ func statusOf(err error) (status int, text string) {
 // takeBody gives a piece of the body to whoever reads it.
 func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 	t := g.tasks.all[i]
+	if t.cut {
+		return
+	}
 	switch t.kind {
 	case taskRaw:
 		if len(t.payload.Data)+len(b) > t.policy.MaxPayload {
@@ -241,6 +257,9 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 // completeBody: the request is whole.
 func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 	t := g.tasks.all[i]
+	if t.cut {
+		return
+	}
 	t.done = true
 	switch t.kind {
 	case taskRaw:
@@ -296,6 +315,9 @@ func (g *Gateway) goOn(x exchange.Exchange, i uint32) {
 		g.streamMore(x)
 	case taskEcho:
 		x.Resume()
+	case taskBatch:
+		t.resting = false
+		g.pump(x, t)
 	default:
 	}
 }

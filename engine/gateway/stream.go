@@ -69,15 +69,17 @@ func (t *task) keep(rest []byte) {
 	t.body.B = append(t.body.B, rest...)
 }
 
-// takeLines dispatches every whole line.
+// full reports whether as many of the task's items wait for their verdict as may.
+func (t *task) full() bool { return t.flying >= t.policy.MaxItemsFlying }
+
+// takeLines dispatches whole lines until too many wait for their verdict; pump goes on with the rest.
 func (g *Gateway) takeLines(x exchange.Exchange, t *task, b []byte) {
 	b = t.joined(b)
 	t.pumping = true
-	for {
+	for !t.full() {
 		line, n, ok, err := t.lines.Next(b, false)
 		if err != nil {
-			g.sayError(x, t, t.items, err)
-			g.cutStream(x, t)
+			g.cutStream(x, t, err)
 			return
 		}
 		if ok {
@@ -193,15 +195,14 @@ func (p *part) release() {
 	*p = part{}
 }
 
-// takeParts dispatches every whole part.
+// takeParts dispatches whole parts until too many wait for their verdict; pump goes on with the rest.
 func (g *Gateway) takeParts(x exchange.Exchange, t *task, b []byte) {
 	b = t.joined(b)
 	t.pumping = true
-	for {
+	for !t.full() {
 		ev, n, err := t.parts.Next(b)
 		if err != nil {
-			g.sayError(x, t, t.items, err)
-			g.cutStream(x, t)
+			g.cutStream(x, t, err)
 			return
 		}
 		g.takePart(x, t, &ev)
@@ -222,10 +223,11 @@ func (g *Gateway) takePart(x exchange.Exchange, t *task, ev *multipart.Event) {
 		t.names, t.ends = t.names[:0], t.ends[:0]
 		t.part.err = t.describePart(ev.Fields)
 	case multipart.Data:
-		if len(t.part.payload.Data)+len(ev.Data) > t.policy.MaxPayload {
+		switch {
+		case t.part.err != nil:
+		case len(t.part.payload.Data)+len(ev.Data) > t.policy.MaxPayload:
 			t.part.err = errPayload
-		}
-		if t.part.err == nil {
+		default:
 			t.part.payload.Append(ev.Data)
 		}
 	case multipart.PartEnd:
@@ -274,27 +276,42 @@ func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
 		patience = g.cfg.ItemTimeout
 	}
 	x.Patience(patience)
-	if t.flying >= t.policy.MaxItemsFlying && !t.paused {
+	switch full := t.full(); {
+	case full && !t.paused:
 		t.paused = true
 		x.Pause()
-	}
-	g.settleStream(x, t)
-}
-
-// pump goes on with a batch or stream when verdicts have come in.
-func (g *Gateway) pump(x exchange.Exchange, t *task) {
-	if len(t.batch) > 0 {
-		g.moreOfBatch(x, t)
-	}
-	if t.paused && t.flying <= t.policy.MaxItemsFlying/2 {
+	case !full && t.paused:
 		t.paused = false
 		x.Resume()
 	}
 	g.settleStream(x, t)
 }
 
-// cutStream ends a stream whose items can no longer be told apart, behind the line that said so.
-func (g *Gateway) cutStream(x exchange.Exchange, t *task) {
+// pump goes on with a batch or stream when verdicts have come in.
+func (g *Gateway) pump(x exchange.Exchange, t *task) {
+	switch {
+	case len(t.batch) > 0:
+		g.moreOfBatch(x, t)
+	case t.cut, !t.paused, t.flying > t.policy.MaxItemsFlying/2:
+	case t.kind == taskLines:
+		g.takeLines(x, t, nil)
+		return
+	case t.kind == taskParts:
+		g.takeParts(x, t, nil)
+		return
+	}
+	g.settleStream(x, t)
+}
+
+// cutStream reads no more of a stream whose items can no longer be told apart, says so, and ends it when those that were
+// dispatched have their verdicts.
+func (g *Gateway) cutStream(x exchange.Exchange, t *task, err error) {
 	t.pumping = false
-	x.End()
+	t.cut, t.done = true, true
+	t.part.release()
+	t.keep(nil)
+	g.sayCollapsed(x, t)
+	g.sayFailure(x, t, t.items, err)
+	x.Pause()
+	g.settleStream(x, t)
 }

@@ -27,8 +27,10 @@ type task struct {
 	all     bool // to every hold, whatever its key
 	done    bool // the request has come whole
 	opened  bool // the answer's head is sent
-	pumping bool
-	paused  bool
+	pumping bool // items are being dispatched: verdicts that come at once dispatch no more
+	paused  bool // the publisher is held back
+	resting bool // a batch goes on once its verdicts are sent
+	cut     bool // the stream is broken: nothing more of it is read
 	slot    uint32
 	gen     uint32
 	policy  *route.Policy
@@ -50,7 +52,8 @@ type task struct {
 // collapsed counts verdicts that a publisher which does not read them gets in one line.
 type collapsed struct {
 	counts
-	items int
+	items  int
+	failed int // of them, that could not be read
 }
 
 // tasks are a loop's, reused. Index 0 is none.

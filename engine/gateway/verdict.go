@@ -10,17 +10,20 @@ import (
 
 const ndjsonType = "application/x-ndjson"
 
+// What stands around the verdicts of a batch.
+var (
+	batchFirst = []byte("[")
+	batchNext  = []byte(",")
+	batchLast  = []byte("]\n")
+)
+
 // verdict gives a publisher what became of one push.
 func (g *Gateway) verdict(t *task, p *op) {
 	x := g.view(t)
 	switch t.kind {
 	case taskRaw, taskClose:
 		g.scratch.out = append(g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, -1), '\n')
-		status := p.status()
-		if t.kind == taskClose && p.closed > 0 {
-			status = 200
-		}
-		g.answer(x, status, jsonType, g.scratch.out)
+		g.answer(x, p.status(), jsonType, g.scratch.out)
 	case taskBatch, taskLines, taskParts:
 		t.flying--
 		g.say(x, t, p)
@@ -34,7 +37,7 @@ func (g *Gateway) verdict(t *task, p *op) {
 // say writes one verdict line of a stream, or one element of a batch's array. A publisher that writes on and does not
 // read gets counts instead, past a backlog: neither side waits for the other for ever.
 func (g *Gateway) say(x exchange.Exchange, t *task, p *op) {
-	if t.kind != taskBatch && g.space.Queued(t.slot) > g.cfg.VerdictBacklog {
+	if g.unread(t) {
 		t.collapsed.add(&p.counts)
 		t.collapsed.items++
 		return
@@ -43,8 +46,23 @@ func (g *Gateway) say(x exchange.Exchange, t *task, p *op) {
 	g.sayLine(x, t, g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, p.item))
 }
 
+// unread reports whether a stream's publisher is too far behind with reading its verdicts. A batch waits for it instead.
+func (g *Gateway) unread(t *task) bool {
+	return t.kind != taskBatch && g.space.Queued(t.slot) > g.cfg.VerdictBacklog
+}
+
 // sayError is the verdict on an item that could not be read.
 func (g *Gateway) sayError(x exchange.Exchange, t *task, index int, err error) {
+	if g.unread(t) {
+		t.collapsed.items++
+		t.collapsed.failed++
+		return
+	}
+	g.sayCollapsed(x, t)
+	g.sayFailure(x, t, index, err)
+}
+
+func (g *Gateway) sayFailure(x exchange.Exchange, t *task, index int, err error) {
 	status, text := statusOf(err)
 	b := append(g.scratch.out[:0], `{"index":`...)
 	b = strconv.AppendInt(b, int64(index), 10)
@@ -57,19 +75,15 @@ func (g *Gateway) sayError(x exchange.Exchange, t *task, index int, err error) {
 
 // sayLine frames and sends what scratch.out was made into.
 func (g *Gateway) sayLine(x exchange.Exchange, t *task, b []byte) {
-	lead := byte('\n')
-	switch {
-	case t.kind != taskBatch:
-	case !t.opened:
-		lead = '['
-	default:
-		lead = ','
+	lead := batchNext
+	if !t.opened {
+		lead = batchFirst
 	}
 	g.openStream(x, t)
 	if t.kind == taskBatch {
-		x.Write([]byte{lead})
+		x.Write(lead)
 	} else {
-		b = append(b, lead)
+		b = append(b, '\n')
 	}
 	x.Write(b)
 	g.scratch.out = b
@@ -95,6 +109,10 @@ func (g *Gateway) sayCollapsed(x exchange.Exchange, t *task) {
 	}
 	b := append(g.scratch.out[:0], `{"collapsed":`...)
 	b = strconv.AppendInt(b, int64(t.collapsed.items), 10)
+	if t.collapsed.failed > 0 {
+		b = append(b, `,"failed":`...)
+		b = strconv.AppendInt(b, int64(t.collapsed.failed), 10)
+	}
 	b = append(b, ',')
 	b = g.appendCounts(b, &t.collapsed.counts)
 	t.collapsed = collapsed{}
@@ -110,9 +128,9 @@ func (g *Gateway) settleStream(x exchange.Exchange, t *task) {
 	if t.kind == taskBatch {
 		if !t.opened {
 			g.openStream(x, t)
-			x.Write([]byte{'['})
+			x.Write(batchFirst)
 		}
-		x.Write([]byte("]\n"))
+		x.Write(batchLast)
 	}
 	g.openStream(x, t)
 	x.End()
