@@ -194,11 +194,12 @@ func (s *serving) serveAdmin(n *node.Node, out io.Writer) (stop func(), failed <
 	return stop, failures, nil
 }
 
-// drain ends the engine in good order and tells how many connections it could not wait for.
+// drain ends the engine in good order and tells how many connections it could not wait for. The pace leaves the last
+// holds some time to go.
 func (s *serving) drain(e *engine.Engine, warn io.Writer) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.drainTimeout)
 	defer cancel()
-	if cut := e.Stop(ctx, min(s.drainPace, s.drainTimeout)); cut > 0 {
+	if cut := e.Stop(ctx, min(s.drainPace, s.drainTimeout*3/4)); cut > 0 {
 		fmt.Fprintf(warn, "holdfast: %d connections were still open after --drain-timeout %v and were cut\n", cut, s.drainTimeout)
 	}
 }
