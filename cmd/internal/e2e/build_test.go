@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +26,11 @@ func buildAndRun(m *testing.M) int {
 	program = filepath.Join(dir, "holdfast")
 	if out, err := exec.Command("go", "build", "-o", program, "holdfast/cmd/holdfast").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil { // most of these tests wait most of the time
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

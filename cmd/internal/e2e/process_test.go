@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -49,8 +50,15 @@ type process struct {
 // launch starts a program. It is killed at the end of the test, or after its lifetime, if it still runs.
 func launch(t *testing.T, env []string, name string, args ...string) *process {
 	t.Helper()
+	return launchWith(t, nil, env, name, args...)
+}
+
+// launchWith is launch with files that the program finds at its descriptors from 3 on.
+func launchWith(t *testing.T, files []*os.File, env []string, name string, args ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), lifetime)
 	p := &process{cmd: exec.CommandContext(ctx, name, args...), ended: make(chan struct{})}
+	p.cmd.ExtraFiles = files
 	p.cmd.Env = append(p.cmd.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -109,7 +117,7 @@ func eventually(holds func() bool) bool {
 // curl starts curl as a user would, silent but for errors. What it gets is shown as it comes.
 func curl(t *testing.T, args ...string) *process {
 	t.Helper()
-	return launch(t, nil, "curl", append([]string{"-sSN", "--max-time", "60"}, args...)...)
+	return launch(t, nil, "curl", append([]string{"-sSN"}, args...)...)
 }
 
 // curled runs curl to its end and returns what it printed.

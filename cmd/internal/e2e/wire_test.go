@@ -40,14 +40,15 @@ func (w *wire) say(t *testing.T, text string) {
 func (w *wire) hears(t *testing.T, text string) string {
 	t.Helper()
 	deadline := time.Now().Add(patience)
-	for {
-		if i := bytes.Index(w.heard, []byte(text)); i >= 0 {
-			said := string(w.heard[:i+len(text)])
-			w.heard = w.heard[i+len(text):]
+	for from := 0; ; {
+		if i := bytes.Index(w.heard[from:], []byte(text)); i >= 0 {
+			said := string(w.heard[:from+i+len(text)])
+			w.heard = w.heard[from+i+len(text):]
 			return said
 		}
+		from = max(len(w.heard)-len(text), 0)
 		if err := w.more(deadline); err != nil {
-			t.Fatalf("no %q but %q, then %v", text, w.heard, err)
+			t.Fatalf("no %q in %d bytes that end with %q, then %v", text, len(w.heard), w.heard[max(len(w.heard)-500, 0):], err)
 		}
 	}
 }
