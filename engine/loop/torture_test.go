@@ -16,7 +16,7 @@ import (
 
 const (
 	tortureSeeds = 200
-	tortureSteps = 1000
+	tortureSteps = 700
 )
 
 // TestTorture plays seeded random lives of connections against a simple model. SEED=n replays one seed.
@@ -25,11 +25,25 @@ func TestTorture(t *testing.T) {
 	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
 		from, to = s, s
 	}
+	var sum Stats
 	for seed := from; seed <= to && !t.Failed(); seed++ {
-		torture(t, seed)
+		stats := torture(t, seed)
 		if t.Failed() {
 			t.Logf("replay with SEED=%d", seed)
 		}
+		sum.Evicted += stats.Evicted
+		sum.Dropped += stats.Dropped
+		for why, n := range stats.Closed {
+			sum.Closed[why] += n
+		}
+	}
+	for _, why := range []record.Reason{record.ReasonDone, record.ReasonGone, record.ReasonReset, record.ReasonSlow} {
+		if from < to && sum.Closed[why] < 500 {
+			t.Errorf("only %d connections were closed as %v: the lives have become too easy", sum.Closed[why], why)
+		}
+	}
+	if from < to && sum.Dropped < 1000 {
+		t.Errorf("only %d messages were dropped", sum.Dropped)
 	}
 }
 
@@ -57,11 +71,11 @@ type tormentor struct {
 	seq   int
 }
 
-func torture(t *testing.T, seed uint64) {
+func torture(t *testing.T, seed uint64) Stats {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	weather := []simkernel.Options{{}, {SendBuffer: 200}, simkernel.Rough(), {SendBuffer: 3000, Refuse: 0.1, Delay: 2}}
 	m := &tormentor{
-		testLoop: seeded(t, seed, weather[rng.IntN(len(weather))], Config{QueueBytes: 2000, ReadBytes: 64, AcceptsPerTick: 3}),
+		testLoop: seeded(t, seed, weather[rng.IntN(len(weather))], Config{QueueBytes: 1500, ReadBytes: 64, AcceptsPerTick: 3}),
 		rng:      rng, lives: map[*side]*life{},
 	}
 	m.SetPolicies([]record.SlowPolicy{{}, {Action: record.SlowOldest}, {Action: record.SlowLatest}, {Stall: time.Second}})
@@ -82,6 +96,7 @@ func torture(t *testing.T, seed uint64) {
 	}
 	m.wantModel(seed)
 	m.end()
+	return m.Stats
 }
 
 // begin gives a new connection its habits.
@@ -137,39 +152,39 @@ func (m *tormentor) step() {
 		}
 		return
 	}
-	switch rng.IntN(20) {
-	case 0, 1, 2:
+	switch n := rng.IntN(60); {
+	case n < 24:
+		m.send(l)
+	case n < 29:
+		m.write(l)
+	case n < 36:
 		if !l.ended {
 			b := bytes.Repeat([]byte{byte('a' + len(l.sent)%26)}, 1+rng.IntN(100))
 			l.sent = append(l.sent, b...)
 			l.peer.Write(b)
 		}
-	case 3, 4, 5, 6, 7:
-		m.send(l)
-	case 8, 9:
-		m.write(l)
-	case 10:
+	case n < 40:
 		l.peer.Stall()
-	case 11, 12:
+	case n < 45:
 		l.peer.Drain(rng.IntN(500))
-	case 13:
+	case n < 46:
 		l.peer.Resume()
-	case 14:
+	case n < 49:
 		m.Pause(l.slot)
-	case 15, 16:
+	case n < 53:
 		m.Resume(l.slot)
-	case 17:
+	case n < 55:
 		m.SetDeadline(l.slot, m.Now()+rng.Int64N(int64(time.Second)))
-	case 18:
+	case n < 57:
 		m.k.Advance(time.Duration(rng.Int64N(int64(time.Second))))
-	case 19:
+	default:
 		m.part(l)
 	}
 }
 
 func (m *tormentor) text() string {
 	m.seq++
-	return fmt.Sprintf("%d%s", m.seq, strings.Repeat(".", m.rng.IntN(1<<m.rng.IntN(10))))
+	return fmt.Sprintf("%d%s", m.seq, strings.Repeat(".", m.rng.IntN(1<<m.rng.IntN(12))))
 }
 
 func (m *tormentor) send(l *life) {
