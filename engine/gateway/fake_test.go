@@ -38,6 +38,7 @@ type call struct {
 	beats   int
 	patient time.Duration
 	byes    int
+	until   int // the world's step when it ended
 }
 
 // fakeLoop is a loop and a session without sockets.
@@ -45,11 +46,11 @@ type fakeLoop struct {
 	*world
 	id     int
 	calls  []*call // by slot; 0 is nobody
+	unused []uint32
 	g      *Gateway
 	space  *exchange.Space
 	staged []stagedMessage
 	woken  bool
-	inWork bool
 }
 
 type stagedMessage struct {
@@ -65,9 +66,10 @@ type world struct {
 	loops   []*fakeLoop
 	now     int64
 	rng     *rand.Rand
+	step    int
 }
 
-// newWorld makes n gateways with holds at /sub, pushes at /push and echoes at /echo; listener 1 is a publish listener.
+// newWorld makes n gateways with holds at /sub, pushes at /push, echoes at /echo and a page at /hello; listener 1 is a publish listener.
 func newWorld(t testing.TB, n int, cfg Config, policy route.Policy) *world {
 	snap := &route.Snapshot{
 		Listeners: []route.Listener{{Name: "public"}, {Name: "publish", Publish: true}},
@@ -80,7 +82,7 @@ func newWorld(t testing.TB, n int, cfg Config, policy route.Policy) *world {
 				route.Route{Listener: at, Prefix: prefix + "/", Action: action})
 		}
 		snap.Routes = append(snap.Routes,
-			route.Route{Listener: at, Prefix: "/", Action: route.Respond, Status: 200, Type: "text/plain", Body: []byte("hello")})
+			route.Route{Listener: at, Prefix: "/hello", Action: route.Respond, Status: 200, Type: "text/plain", Body: []byte("hello")})
 	}
 	w := &world{t: t, now: int64(time.Hour), rng: rand.New(rand.NewPCG(1, 2))}
 	w.cluster = NewCluster(n, registry.New(registry.Config{Loops: n, Shards: 4}), "node-a")
@@ -124,9 +126,10 @@ func (l *fakeLoop) Live(h registry.Handle) bool {
 
 // alloc prefers slots that were used before: what is stale must not do harm.
 func (l *fakeLoop) alloc(k record.Kind) *call {
-	i := slices.IndexFunc(l.calls[1:], func(c *call) bool { return !c.used }) + 1
-	if i == 0 {
-		i = len(l.calls)
+	i := len(l.calls)
+	if n := len(l.unused); n > 0 {
+		i, l.unused = int(l.unused[n-1]), l.unused[:n-1]
+	} else {
 		l.calls = append(l.calls, &call{gen: 1})
 	}
 	c := &call{loop: l, slot: uint32(i), gen: l.calls[i].gen, used: true, fate: record.Delivered}
@@ -139,6 +142,7 @@ func (l *fakeLoop) free(c *call) {
 	gone := &call{gen: c.gen + 1}
 	c.used = false
 	l.calls[c.slot] = gone
+	l.unused = append(l.unused, c.slot)
 }
 
 func (l *fakeLoop) Chain(owner uint32) (uint32, bool) {
@@ -206,7 +210,7 @@ func (l *fakeLoop) finish(c *call, why record.Reason) {
 	if c.over {
 		l.t.Fatalf("slot %d ends twice", c.slot)
 	}
-	c.over, c.why = true, why
+	c.over, c.why, c.until = true, why, l.step
 	l.g.Ended(l.view(c.slot), why)
 	if c.Task != 0 || c.Form != 0 || c.Chain != 0 || c.Member.Name != 0 {
 		l.t.Errorf("slot %d ended but task %d form %d chain %d name %d are left", c.slot, c.Task, c.Form, c.Chain, c.Member.Name)
@@ -267,8 +271,8 @@ func (l *fakeLoop) flush() {
 			m.p.Release()
 			l.g.Settled(m.ticket, fate)
 		}
-		for _, c := range slices.Clone(l.calls[1:]) {
-			if c.used && c.drained && c.queued == 0 {
+		for slot := 1; slot < len(l.calls); slot++ {
+			if c := l.calls[slot]; c.used && c.drained && c.queued == 0 {
 				c.drained = false
 				l.g.Happened(l.view(c.slot), exchange.Drained)
 			}
