@@ -150,7 +150,7 @@ func (s *Sessions) contentType(f exchange.Form) string {
 	}
 }
 
-// Hold parks the exchange. A client that has ended its side already has left, and gets only the answers before this one.
+// Hold parks the exchange. A client that has ended its side already has left: it is read on to the end.
 func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, after time.Duration) {
 	r := s.l.At(slot)
 	if rest, _ := s.unread(r); rest {
@@ -158,7 +158,9 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	}
 	s.dropExtra(r)
 	r.Form = uint8(f)
-	s.l.Pause(slot)
+	if r.Flags&flagHungUp == 0 {
+		s.l.Pause(slot)
+	}
 	s.wake(slot, after)
 	r.State = statePoll
 	if f != exchange.Poll {
@@ -168,9 +170,6 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 		if f == exchange.Mixed || f == exchange.Replace {
 			s.Write(slot, multipart.AppendOpen(nil, s.framers.boundary))
 		}
-	}
-	if r.Flags&flagHungUp != 0 { // nobody will tell of it again
-		s.l.CloseAfterWrite(slot)
 	}
 }
 

@@ -44,7 +44,7 @@ func refuses(t *testing.T, raw string, status int, reason string, heard int) {
 	}
 	r := calm(t)
 	for cut := range len(raw) + 1 {
-		if cut < 600 || cut > len(raw)-100 {
+		if cut < 200 || cut > len(raw)-40 || cut%1000 == 0 {
 			try(r, cut)
 		}
 	}

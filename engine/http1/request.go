@@ -29,6 +29,9 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 		case stateLinger:
 			return len(b)
 		default:
+			if r.Flags&flagHungUp != 0 && parked(r.State) {
+				return len(b)
+			}
 			return used + s.behind(r, len(b)-used)
 		}
 		if n == 0 {

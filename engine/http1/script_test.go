@@ -35,23 +35,23 @@ type script struct {
 	why    []record.Reason // of those that ended, in order
 	fates  map[uint32]record.Fate
 	ticket uint32
-	mute   bool // keep no account: for measuring
+	sent   map[string][]string // the messages taken for the holds of each query, in order
 }
 
 // talk is one exchange as the script knows it.
 type talk struct {
 	handle   registry.Handle
 	path     string
+	query    string
 	line     string
 	body     []byte
-	patience time.Duration
 	complete bool
 	paused   bool
 	timeouts int
 }
 
 func newScript(r *rig) *script {
-	return &script{rig: r, talks: map[uint32]*talk{}, fates: map[uint32]record.Fate{}}
+	return &script{rig: r, talks: map[uint32]*talk{}, fates: map[uint32]record.Fate{}, sent: map[string][]string{}}
 }
 
 var forms = map[string]exchange.Form{
@@ -73,7 +73,7 @@ func (s *script) Begin(x exchange.Exchange, h *exchange.Head) {
 		s.Fatalf("an exchange begins on slot %d before %s has ended", x.Slot, s.talks[x.Slot].path)
 	}
 	s.begun++
-	t := &talk{handle: s.l.Handle(x.Slot), path: string(h.Path)}
+	t := &talk{handle: s.l.Handle(x.Slot), path: string(h.Path), query: string(h.Query)}
 	t.line = fmt.Sprintf("%s %s?%s of %s length %d", h.Method, h.Path, h.Query, h.Authority, h.Length)
 	s.talks[x.Slot] = t
 	kind, arg, _ := strings.Cut(t.path[1:], "/")
@@ -201,7 +201,12 @@ func (s *script) goaway() {
 // deliver gives a message to one exchange and notes its fate if that is known already.
 func (s *script) deliver(x exchange.Exchange, p *mem.Payload) (ticket uint32) {
 	s.ticket++
-	s.fates[s.ticket] = x.Deliver(p, s.ticket)
+	query := s.talks[x.Slot].query
+	fate := x.Deliver(p, s.ticket)
+	s.fates[s.ticket] = fate
+	if fate == record.Staged {
+		s.sent[query] = append(s.sent[query], string(p.Data))
+	}
 	return s.ticket
 }
 

@@ -141,7 +141,7 @@ func (s *Sessions) Happened(slot uint32, e loop.Event) {
 func (s *Sessions) hungUp(slot uint32, r *record.Record) {
 	r.Flags |= flagHungUp
 	if parked(r.State) {
-		s.l.Close(slot, record.ReasonGone)
+		s.l.Resume(slot) // to read on to the end: closing with input unread resets (RFC 9112 §9.6)
 	}
 }
 
@@ -152,9 +152,9 @@ func (s *Sessions) ended(slot uint32, r *record.Record) {
 	switch r.State {
 	case stateIdle, stateDiscard, stateLinger:
 	default:
-		why = record.ReasonGone // a head or body that will never be whole
+		why = record.ReasonGone // from what it waits for, or in a head or body that will never be whole
 	}
-	if s.l.Queued(slot) == 0 || r.Flags&flagOpen != 0 {
+	if s.l.Queued(slot) == 0 || r.State == stateBody && r.Flags&flagOpen != 0 {
 		s.l.Close(slot, why)
 		return
 	}
@@ -173,10 +173,6 @@ func (s *Sessions) drained(slot uint32, r *record.Record) {
 	case r.State == stateIdle: // the client reads its answers after all
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		s.l.Resume(slot)
-	case parked(r.State):
-		if r.Flags&flagHungUp != 0 {
-			s.l.Close(slot, record.ReasonGone) // see Hold
-		}
 	case active(r.State):
 		s.handler.Happened(s.view(slot), exchange.Drained)
 	}
