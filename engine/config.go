@@ -67,7 +67,7 @@ func BuiltIn(c BuiltInConfig) *route.Snapshot {
 		route.Route{Listener: publish, Prefix: "/push/", Action: route.Push})
 	if len(c.Page) > 0 {
 		s.Routes = append(s.Routes, route.Route{
-			Listener: publish, Prefix: "/", Action: route.Respond, Status: 200, Type: "text/html; charset=utf-8", Body: c.Page,
+			Listener: publish, Prefix: "/", Exact: true, Action: route.Respond, Status: 200, Type: "text/html; charset=utf-8", Body: c.Page,
 		})
 	}
 	if c.Echo {

@@ -57,6 +57,7 @@ func (p Policy) Filled() Policy {
 type Route struct {
 	Listener int // index in Snapshot.Listeners
 	Prefix   string
+	Exact    bool // nothing below it either: a page at "/" is not every other path's page
 	Action   Action
 	Policy   uint16 // index in Snapshot.Policies
 	Status   int    // Respond
@@ -87,7 +88,7 @@ func (s *Snapshot) Match(listener int, path []byte) (r *Route, rest []byte) {
 			continue
 		}
 		n := len(c.Prefix)
-		below := n > 0 && c.Prefix[n-1] == '/' && len(path) > n && bytes.HasPrefix(path, []byte(c.Prefix))
+		below := !c.Exact && n > 0 && c.Prefix[n-1] == '/' && len(path) > n && bytes.HasPrefix(path, []byte(c.Prefix))
 		if below || string(path) == c.Prefix {
 			r, rest = c, path[n:]
 		}

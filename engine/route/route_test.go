@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// naive is the rule as the comments say it: a prefix that ends in '/' matches what is below it, any other only itself,
-// and itself wins; the longest prefix wins, and among equals the first.
+// naive is the rule as the comments say it: a prefix that ends in '/' and is not exact matches what is below it, any
+// other only itself, and itself wins; the longest prefix wins, and among equals the first.
 func naive(s *Snapshot, listener int, path string) (r *Route, rest string) {
 	var found []*Route
 	for i := range s.Routes {
 		c := &s.Routes[i]
-		below := strings.HasSuffix(c.Prefix, "/") && strings.HasPrefix(path, c.Prefix)
+		below := !c.Exact && strings.HasSuffix(c.Prefix, "/") && strings.HasPrefix(path, c.Prefix)
 		if c.Listener == listener && (below || path == c.Prefix) {
 			found = append(found, c)
 		}
@@ -40,7 +40,7 @@ func TestMatchAgainstNaive(t *testing.T) {
 	for range 20_000 {
 		var s Snapshot
 		for range rng.IntN(6) {
-			s.Routes = append(s.Routes, Route{Listener: rng.IntN(2), Prefix: path()})
+			s.Routes = append(s.Routes, Route{Listener: rng.IntN(2), Prefix: path(), Exact: rng.IntN(4) == 0})
 		}
 		if rng.IntN(10) == 0 {
 			s.Routes = append(s.Routes, Route{Prefix: ""}) // matches nothing that a request can ask for
@@ -61,7 +61,7 @@ func TestMatchAgainstNaive(t *testing.T) {
 }
 
 func TestMatch(t *testing.T) {
-	s := Snapshot{Routes: []Route{{Prefix: "/sub"}, {Prefix: "/sub/"}, {Prefix: "/sub/deep/"}, {Listener: 1, Prefix: "/"}, {Prefix: "/sub"}}}
+	s := Snapshot{Routes: []Route{{Prefix: "/sub"}, {Prefix: "/sub/"}, {Prefix: "/sub/deep/"}, {Listener: 1, Prefix: "/"}, {Prefix: "/sub"}, {Listener: 2, Prefix: "/", Exact: true}}}
 	f := func(listener int, path string, route int, rest string) {
 		t.Helper()
 		r, got := s.Match(listener, []byte(path))
@@ -79,6 +79,7 @@ func TestMatch(t *testing.T) {
 	f(0, "", -1, "")
 	f(0, "*", -1, "")
 	f(1, "/anything", 3, "anything")
+	f(2, "/", 5, "")
 	f(2, "/sub", -1, "")
 }
 
