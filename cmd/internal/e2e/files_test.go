@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/cmd/internal/metrics"
+)
+
+// ticks is the processor time that a process has used, in the kernel's hundredths of a second.
+func (p *process) ticks(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := strconv.Atoi(fields[12])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user + system
+}
+
+// Without a file descriptor to accept with, a node rests instead of spinning, serves whom it has, and accepts again
+// soon after some leave.
+func TestFileExhaustion(t *testing.T) {
+	t.Parallel()
+	const files = 64
+	limit := fmt.Sprintf("--nofile=%d:%d", files, files)
+	d := serveBy(t, nil, "prlimit", append([]string{limit, program}, anywhere...)...)
+	if !strings.Contains(d.errs.String(), "raise ulimit -n to") {
+		t.Errorf("no warning of so few files: %s", &d.errs)
+	}
+	publisher := dial(t, d.publish)
+	inside := d.subscribe(t, "sse", "inside")
+	d.held(t, "inside", 1)
+	d.held(t, "crowd", 0)
+	clients := make([]*wire, 2*files)
+	for i := range clients {
+		clients[i] = d.subscribe(t, "sse", "crowd")
+	}
+	time.Sleep(300 * time.Millisecond) // until everybody is in who fits
+
+	before := d.ticks(t)
+	time.Sleep(time.Second)
+	if used := d.ticks(t) - before; used > 5 {
+		t.Errorf("out of files, it used %d %% of a processor", used)
+	}
+	publisher.say(t, "POST /push/inside HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+	publisher.hears(t, `"delivered":1`)
+	inside.hears(t, "data: hello\n\n")
+
+	publisher.say(t, "GET /push/crowd HTTP/1.1\r\nHost: a\r\n\r\n")
+	if said := publisher.hears(t, `,"nodes"`); !strings.Contains(said, "200 OK") {
+		t.Errorf("nobody of the crowd got in: %q", said)
+	}
+	for _, c := range clients[:3*files/2] { // the others fit
+		c.Close()
+	}
+	began := time.Now()
+	last := clients[2*files-1] // it came last, so it waits for everybody
+	last.hears(t, "text/event-stream")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it accepted again after %v", took)
+	}
+	if m := d.metrics(t); m.Sum(metrics.AcceptPauses, "reason", "exhausted") == 0 {
+		t.Errorf("pauses: %v", m.By(metrics.AcceptPauses, "reason"))
+	}
+}
+
+// The limit on connections keeps clients waiting, and publishers get in all the same.
+func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
+	d := serve(t, "--max-conns", "10")
+	first := make([]*wire, 10)
+	for i := range first {
+		first[i] = d.subscribe(t, "sse", "first")
+	}
+	d.held(t, "first", 10)
+	late := d.subscribe(t, "sse", "late")
+	if v := d.push(t, "first", []byte("x")); v.Delivered != 10 {
+		t.Errorf("%+v", v)
+	}
+	d.held(t, "late", 0)
+	before := d.ticks(t)
+	time.Sleep(time.Second)
+	if used := d.ticks(t) - before; used > 5 {
+		t.Errorf("full, it used %d %% of a processor", used)
+	}
+	for _, c := range first[:5] { // more than publishers and askers take up
+		c.Close()
+	}
+	late.hears(t, "text/event-stream")
+	d.held(t, "late", 1)
+}
