@@ -215,14 +215,16 @@ func TestCloseGroup(t *testing.T) {
 // A key that everybody has left and somebody else holds now is a new one: who joined since does not hear what was on its
 // way to those before, least of all behind what came later.
 func TestOrderWhenAKeyIsHeldAnew(t *testing.T) {
-	f := func(name string, rejoin func(w *world) *call) {
+	play := func(name string, read bool, rejoin func(w *world) *call) {
 		t.Helper()
 		w := newWorld(t, 2, Config{FanoutPerTick: 1}, route.Policy{})
 		a, b, c := w.loops[0].sub("k"), w.loops[1].sub("k"), w.loops[1].sub("k")
 		for i := range 3 {
 			w.loops[0].post("POST /push/k", fmt.Sprint(i))
 		}
-		w.loops[1].tick() // walks the first, the others wait behind it; no more than one delivery
+		if read { // the first is walked, one delivery far, and the others wait behind it; else all are still in the mail
+			w.loops[1].tick()
+		}
 		a.leave()
 		b.leave()
 		c.leave()
@@ -239,6 +241,11 @@ func TestOrderWhenAKeyIsHeldAnew(t *testing.T) {
 				t.Errorf("%s: loop %d is left with %+v", name, l.id, d)
 			}
 		}
+	}
+	f := func(name string, rejoin func(w *world) *call) {
+		t.Helper()
+		play(name, true, rejoin)
+		play(name+", in the mail", false, rejoin)
 	}
 	f("on the old home", func(w *world) *call { return w.loops[0].sub("k") })
 	f("on another loop, alone", func(w *world) *call { return w.loops[1].sub("k") })
