@@ -205,8 +205,9 @@ func (p *Parser) dataStart(b []byte) (ev Event, n int) {
 	case ordinary:
 		p.state = inData
 		return ev, 0
+	default:
+		return p.endPart(what, size)
 	}
-	return p.endPart(what, size)
 }
 
 func (p *Parser) endPart(what line, size int) (ev Event, n int) {

@@ -23,7 +23,7 @@ func split(s *Splitter, stream string, cuts ...int) (lines []string, kept int, e
 				return lines, kept, err
 			}
 			if err != nil {
-				return lines, kept, fmt.Errorf("a line and %v", err)
+				return lines, kept, fmt.Errorf("a line and %w", err)
 			}
 			b = b[n:]
 			if !ok {

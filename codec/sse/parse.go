@@ -81,8 +81,10 @@ type Parser struct {
 
 // Reset prepares for the bytes of a new connection. The last id and the retry time outlive a connection.
 func (p *Parser) Reset() {
-	*p = Parser{MaxLine: p.MaxLine, MaxEvent: p.MaxEvent, data: p.data[:0], event: p.event[:0], id: p.id, nextID: p.nextID[:0],
-		retry: p.retry, hasRetry: p.hasRetry}
+	*p = Parser{
+		MaxLine: p.MaxLine, MaxEvent: p.MaxEvent, data: p.data[:0], event: p.event[:0], id: p.id, nextID: p.nextID[:0],
+		retry: p.retry, hasRetry: p.hasRetry,
+	}
 }
 
 // LastID is the id to send as Last-Event-ID when connecting again; a view good until the next call of Next.
@@ -209,6 +211,7 @@ func (p *Parser) addValue(run []byte) {
 			}
 			p.nextRetry = min(max(p.nextRetry, 0)*10+int64(c-'0'), maxRetry)
 		}
+	case unknown: // "The field is ignored." (HTML, 9.2.6)
 	}
 }
 
@@ -245,6 +248,7 @@ func (p *Parser) endLine() bool {
 		if !p.void && p.nextRetry >= 0 {
 			p.retry, p.hasRetry = p.nextRetry, true
 		}
+	case eventLine, unknown: // nothing waits for the end of these
 	}
 	p.state, p.field, p.void = inName, unknown, false
 	p.nameLen, p.length = 0, 0
