@@ -79,7 +79,7 @@ func stall(x *exchange) error {
 		return err
 	}
 	if sent == 0 {
-		return x.reply(200, "text/plain", page)
+		return x.reply(200, page)
 	}
 	x.out = append(x.out, page[sent:]...)
 	return x.flush()
@@ -125,7 +125,7 @@ func closeIdle(x *exchange) error {
 	if err := x.read(nil, nil); err != nil {
 		return err
 	}
-	if err := x.reply(200, "text/plain", Pattern(0, 1<<10)); err != nil {
+	if err := x.reply(200, Pattern(0, 1<<10)); err != nil {
 		return err
 	}
 	pause(x.ctx, after)
@@ -143,7 +143,7 @@ func early(x *exchange) error {
 		return x.complain(p.err)
 	}
 	x.keep = false
-	if err := x.reply(status, "text/plain", []byte("enough\n")); err != nil {
+	if err := x.reply(status, []byte("enough\n")); err != nil {
 		return err
 	}
 	return errClose
@@ -171,7 +171,7 @@ func (x *exchange) untilClose(minor uint8) error {
 // chunk of several zeros: RFC 9112 §7.1 allows all of it.
 func oddChunks(x *exchange) error {
 	if x.minor == 0 {
-		return x.reply(505, "text/plain", []byte("chunks need HTTP/1.1\n"))
+		return x.reply(505, []byte("chunks need HTTP/1.1\n"))
 	}
 	if err := x.stream("text/plain", ""); err != nil || x.bare {
 		return err
@@ -205,7 +205,7 @@ func trailers(x *exchange) error {
 // interim sends 100 whether it was asked for or not, 103, and only then the response.
 func interim(x *exchange) error {
 	if x.minor == 0 {
-		return x.reply(505, "text/plain", []byte("interim responses need HTTP/1.1\n"))
+		return x.reply(505, []byte("interim responses need HTTP/1.1\n"))
 	}
 	x.waiting = false
 	x.out = append(h1.AppendStatusLine(x.out, 1, 100), h1.CRLF...)
@@ -217,5 +217,5 @@ func interim(x *exchange) error {
 	if err := x.read(nil, nil); err != nil {
 		return err
 	}
-	return x.reply(200, "text/plain", Pattern(0, 1<<10))
+	return x.reply(200, Pattern(0, 1<<10))
 }

@@ -26,7 +26,7 @@ func (x *exchange) handle() error {
 		h, ok = faults[x.path]
 	}
 	if !ok {
-		return x.reply(404, "text/plain", []byte("nothing is here; / lists what there is\n"))
+		return x.reply(404, []byte("nothing is here; / lists what there is\n"))
 	}
 	return h(x)
 }
@@ -52,11 +52,11 @@ const usage = `/echo                       the request's head as it came, then i
 /fault/100                  interim responses before the final one
 `
 
-func help(x *exchange) error { return x.reply(200, "text/plain", []byte(usage)) }
+func help(x *exchange) error { return x.reply(200, []byte(usage)) }
 
 func stats(x *exchange) error {
 	s := x.srv
-	return x.reply(200, "text/plain", fmt.Appendf(nil, "conns %d\nrefused %d\nrequests %d\nmalformed %d\n",
+	return x.reply(200, fmt.Appendf(nil, "conns %d\nrefused %d\nrequests %d\nmalformed %d\n",
 		s.Conns.Load(), s.Refused.Load(), s.Requests.Load(), s.Malformed.Load()))
 }
 

@@ -41,9 +41,9 @@ func (x *exchange) sized(status int, contentType string, length int64) bool {
 	return !x.bare
 }
 
-// reply sends a whole response.
-func (x *exchange) reply(status int, contentType string, body []byte) error {
-	if x.sized(status, contentType, int64(len(body))) {
+// reply sends a whole response of plain text.
+func (x *exchange) reply(status int, body []byte) error {
+	if x.sized(status, "text/plain", int64(len(body))) {
 		x.out = append(x.out, body...)
 	}
 	return x.flush()
@@ -51,7 +51,7 @@ func (x *exchange) reply(status int, contentType string, body []byte) error {
 
 // complain answers 400 to parameters that make no sense.
 func (x *exchange) complain(err error) error {
-	return x.reply(400, "text/plain", []byte(err.Error()+"\n"))
+	return x.reply(400, []byte(err.Error()+"\n"))
 }
 
 // stream sends the head of a response whose length is not known: chunked, or to the end of the connection for 1.0.

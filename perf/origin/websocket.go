@@ -65,7 +65,7 @@ func (x *exchange) upgrade() (ok bool, err error) {
 	get := func(name string) []byte { v, _ := field.Get(x.req.Fields, name); return v }
 	key, err := base64.StdEncoding.DecodeString(string(get("sec-websocket-key")))
 	if x.method != "GET" || !x.body.Ended() || !x.req.Upgrade || !field.HasToken(get("upgrade"), "websocket") || err != nil || len(key) != 16 {
-		return false, x.reply(400, "text/plain", []byte("no WebSocket handshake\n"))
+		return false, x.reply(400, []byte("no WebSocket handshake\n"))
 	}
 	if string(get("sec-websocket-version")) != "13" {
 		x.startHead(1, 426)

@@ -141,11 +141,12 @@ func TestWebSocketSplitAtEveryByte(t *testing.T) {
 func TestWebSocketViolations(t *testing.T) {
 	_, addr := start(t, Config{Message: 1000})
 	f := func(name, send, code string) {
-		t.Helper()
-		p := upgraded(t, addr, "")
-		p.send(send)
-		p.want(plain("\x88\x02", code))
-		p.wantEnd()
+		t.Run(name, func(t *testing.T) {
+			p := upgraded(t, addr, "")
+			p.send(send)
+			p.want(plain("\x88\x02", code))
+			p.wantEnd()
+		})
 	}
 	const protocol, notText, tooBig = "\x03\xea", "\x03\xef", "\x03\xf1"
 	f("unmasked", "\x81\x01a", protocol)

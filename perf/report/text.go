@@ -23,15 +23,17 @@ func (r *Report) WriteText(w io.Writer) error {
 	writeTable(&b, facts, "ll")
 	b.WriteByte('\n')
 
-	rows := [][]string{{"latency", "count", "per second", "min", "mean"}}
+	names := []string{"latency", "count", "per second", "min", "mean"}
 	for _, q := range hist.Marks {
-		rows[0] = append(rows[0], percent(q, "p"))
+		names = append(names, percent(q, "p"))
 	}
-	rows[0] = append(rows[0], "max")
+	names = append(names, "max")
+	rows := make([][]string, 0, 1+len(r.Series))
+	rows = append(rows, names)
 	for i := range r.Series {
 		rows = append(rows, latencyRow(&r.Series[i]))
 	}
-	writeTable(&b, rows, "l"+strings.Repeat("r", len(rows[0])-1))
+	writeTable(&b, rows, "l"+strings.Repeat("r", len(names)-1))
 
 	for _, s := range r.Series {
 		if n := s.Latency.Unfinished; n > 0 {
