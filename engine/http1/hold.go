@@ -23,14 +23,40 @@ const (
 	wires       = wirePoll + 4
 )
 
-// framers make a payload's frame in each wire form; made once, so that no delivery allocates a closure.
+// framers make a payload's frame in each wire form; made once, so that no delivery allocates a closure. words are what
+// the forms' streams say by themselves.
 type framers struct {
 	wire     [wires]mem.Framer
 	boundary []byte
+	words    [exchange.Forms]words
+}
+
+// words are of one form. What is empty cannot be said in it.
+type words struct {
+	kind   string // Content-Type
+	open   []byte // behind the head
+	beat   []byte
+	goaway []byte
 }
 
 func (f *framers) init(s *Sessions, boundary string) {
 	f.boundary = []byte(boundary)
+	f.words = [exchange.Forms]words{
+		exchange.SSE: {
+			kind: "text/event-stream", beat: []byte(":\n\n"),
+			goaway: sse.Append(nil, nil, []byte("goaway"), []byte("{}")),
+		},
+		exchange.NDJSON: {kind: "application/x-ndjson", beat: []byte("\n"), goaway: []byte("{\"event\":\"goaway\"}\n")},
+		exchange.Mixed: {
+			kind: "multipart/mixed; boundary=" + boundary, open: multipart.AppendOpen(nil, f.boundary),
+			beat: multipart.AppendHeartbeat(nil, f.boundary), goaway: multipart.AppendGoaway(nil, f.boundary),
+		},
+		exchange.Replace: { // a beat would replace what is shown
+			kind: "multipart/x-mixed-replace; boundary=" + boundary, open: multipart.AppendOpen(nil, f.boundary),
+			goaway: multipart.AppendGoaway(nil, f.boundary),
+		},
+		exchange.Raw: {kind: "application/octet-stream"},
+	}
 	streams := map[exchange.Form]mem.Framer{
 		exchange.SSE: frameSSE, exchange.NDJSON: frameNDJSON, exchange.Raw: frameRaw,
 		exchange.Mixed: f.framePart, exchange.Replace: f.framePart,
@@ -134,22 +160,6 @@ func appendIf(dst []byte, name string, value []byte) []byte {
 	return append(dst, h1.CRLF...)
 }
 
-// contentType is what the head of a parked stream says.
-func (s *Sessions) contentType(f exchange.Form) string {
-	switch f {
-	case exchange.SSE:
-		return "text/event-stream"
-	case exchange.NDJSON:
-		return "application/x-ndjson"
-	case exchange.Mixed:
-		return "multipart/mixed; boundary=" + string(s.framers.boundary)
-	case exchange.Replace:
-		return "multipart/x-mixed-replace; boundary=" + string(s.framers.boundary)
-	default:
-		return "application/octet-stream"
-	}
-}
-
 // Hold parks the exchange. A client that has ended its side already has left: it is read on to the end.
 func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, after time.Duration) {
 	r := s.l.At(slot)
@@ -165,11 +175,10 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	r.State = statePoll
 	if f != exchange.Poll {
 		r.State = stateHold
-		resp.Type = s.contentType(f)
+		words := &s.framers.words[f]
+		resp.Type = words.kind
 		s.Open(slot, resp)
-		if f == exchange.Mixed || f == exchange.Replace {
-			s.Write(slot, multipart.AppendOpen(nil, s.framers.boundary))
-		}
+		s.Write(slot, words.open)
 	}
 }
 
@@ -225,14 +234,7 @@ func (s *Sessions) Beat(slot uint32, after time.Duration) {
 	if r.State != stateHold || s.l.Queued(slot) > 0 {
 		return
 	}
-	switch exchange.Form(r.Form) {
-	case exchange.SSE:
-		s.Write(slot, []byte(":\n\n"))
-	case exchange.NDJSON:
-		s.Write(slot, []byte("\n"))
-	case exchange.Mixed:
-		s.Write(slot, multipart.AppendHeartbeat(nil, s.framers.boundary))
-	}
+	s.Write(slot, s.framers.words[r.Form].beat)
 }
 
 // Goaway ends a hold in its form's own words: the client may come back.
@@ -245,13 +247,6 @@ func (s *Sessions) Goaway(slot uint32) {
 		s.Respond(slot, &exchange.Response{Status: 204})
 		return
 	}
-	switch exchange.Form(r.Form) {
-	case exchange.SSE:
-		s.Write(slot, sse.Append(nil, nil, []byte("goaway"), []byte("{}")))
-	case exchange.NDJSON:
-		s.Write(slot, []byte("{\"event\":\"goaway\"}\n"))
-	case exchange.Mixed, exchange.Replace:
-		s.Write(slot, multipart.AppendGoaway(nil, s.framers.boundary))
-	}
+	s.Write(slot, s.framers.words[r.Form].goaway)
 	s.End(slot)
 }

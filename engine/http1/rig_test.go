@@ -28,18 +28,29 @@ type rig struct {
 
 func newRig(t testing.TB, seed uint64, o simkernel.Options, cfg Config) *rig {
 	t.Helper()
+	r := bareRig(t, seed, o)
+	r.script = newScript(r)
+	r.serve(r.script, r.script, cfg)
+	return r
+}
+
+// bareRig is a rig without a handler, for serve to give it one.
+func bareRig(t testing.TB, seed uint64, o simkernel.Options) *rig {
 	o.Nap = time.Millisecond // time passes by pass only
 	r := &rig{TB: t, k: simkernel.New(seed, o), held: mem.BufferBytes()}
 	r.l = loop.New(r.k, loop.Config{MaxSlots: 4096})
-	r.script = newScript(r)
-	r.s = New(r.l, r.script, cfg, boundary)
+	return r
+}
+
+func (r *rig) serve(h exchange.Handler, tenant loop.Tenant, cfg Config) {
+	r.Helper()
+	r.s = New(r.l, h, cfg, boundary)
 	r.l.Speak(record.HTTP1, r.s)
-	r.l.Host(r.script)
+	r.l.Host(tenant)
 	r.door = r.k.Listen()
 	if _, err := r.l.Listen(r.door, record.HTTP1, 0); err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
-	return r
 }
 
 // calm is a rig in good weather with the default limits.
@@ -98,6 +109,9 @@ func (r *rig) empty() {
 	}
 	if fds := r.k.Leaks(); len(fds) != 1 {
 		r.Errorf("open descriptors %v, want the listener only", fds)
+	}
+	if r.script == nil {
+		return
 	}
 	if n := len(r.script.talks); n != 0 || r.script.begun != len(r.script.why) {
 		r.Errorf("%d exchanges begun, %d ended, %d alive", r.script.begun, len(r.script.why), n)
