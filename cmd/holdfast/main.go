@@ -25,9 +25,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	err := run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, errNobody):
 		os.Exit(exitNobody)
@@ -35,6 +33,20 @@ func main() {
 		fmt.Fprintln(os.Stderr, "holdfast:", err)
 		os.Exit(exitFailed)
 	}
+}
+
+// untilSignal is a context that ends with the first signal. By then a second one ends the process at once: whoever sees
+// that the first was heard may rely on it.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
 }
 
 // run is main with its surroundings passed in.
