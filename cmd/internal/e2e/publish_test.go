@@ -42,8 +42,10 @@ func TestCurlPublishes(t *testing.T) {
 			args[i] = strings.ReplaceAll(args[i], "DATA", data)
 		}
 		p := curl(t, args...)
-		if _, err := p.stdin.Write([]byte(data)); err != nil {
-			t.Fatal(err)
+		if slices.Contains(args, "-T") {
+			if _, err := p.stdin.Write([]byte(data)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		p.stdin.Close()
 		if code := p.wait(t); code != 0 || !strings.Contains(p.out.String(), `"delivered":1,"pending":0,"stored":0,"dropped":0`) {
