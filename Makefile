@@ -62,6 +62,10 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 bench: ## Go benchmarks of every package (BENCH=regexp, COUNT=6), fit for benchstat
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
+.PHONY: compare
+compare: build ## holdfast beside a bare loop of send and beside nchan, in turn: about two minutes
+	./bin/holdfast-perf compare
+
 .PHONY: format
 format: ## rewrite the code as the linters want it
 	$(GOLANGCI_LINT) fmt ./...

@@ -17,9 +17,10 @@ import (
 func TestTablesAreComplete(t *testing.T) {
 	o, s := &originSettings{Config: origin.Config{}.Filled()}, newSwarmSettings()
 	for name, table := range map[string]flags.Table{
-		"origin": o.table(),
-		"hold":   append(s.clients(), s.output.table()...),
-		"push":   append(append(s.clients(), s.pushes()...), s.output.table()...),
+		"origin":  o.table(),
+		"hold":    append(s.clients(), s.output.table()...),
+		"push":    append(append(s.clients(), s.pushes()...), s.output.table()...),
+		"compare": newComparing().table(),
 	} {
 		for _, finding := range table.Check() {
 			t.Errorf("%s %s", name, finding)
@@ -42,6 +43,7 @@ func TestHelpNamesEveryCommandAndFlag(t *testing.T) {
 	}
 	f("--help", "hold", "push", "origin")
 	f("push --help", "--rate <pushes/s>", "Default 1000", "--conns", "--svg")
+	f("compare --help", "--holdfast <file>", "Default 5000", "--nginx")
 	f("hold --help", "--sources", "--json")
 	f("origin --help", "--listen <host:port>", "HOLDFAST_PERF_MAX_CONNS", "Default 4096", "127.0.0.1:9100")
 }
@@ -58,6 +60,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	f("origin extra", "unknown command")
 	f("origin --listn x", "unknown flag")
 	f("origin --max-conns many", "many")
+	f("compare --size 1MiB", "16 KiB") // refused before anything is started
 	f("origin --listen 127.0.0.1:notaport", "notaport")
 	t.Setenv("HOLDFAST_PERF_IDLE_TIMEOUT", "soon")
 	f("origin --listen 127.0.0.1:0", "HOLDFAST_PERF_IDLE_TIMEOUT")
