@@ -32,7 +32,6 @@ type call struct {
 	why     record.Reason
 	heard   []string // messages that were taken whole
 	queued  int
-	drained bool // Drained is wanted
 	paused  bool
 	after   time.Duration // of Hold or Beat
 	beats   int
@@ -50,6 +49,7 @@ type fakeLoop struct {
 	g      *Gateway
 	space  *exchange.Space
 	staged []stagedMessage
+	wanted []*call // Drained is
 	woken  bool
 }
 
@@ -111,7 +111,7 @@ func (l *fakeLoop) Seconds() uint32                       { return uint32(l.now 
 func (l *fakeLoop) Patience(slot uint32, d time.Duration) { l.calls[slot].patient = d }
 func (l *fakeLoop) Pause(slot uint32)                     { l.calls[slot].paused = true }
 func (l *fakeLoop) Resume(slot uint32)                    { l.calls[slot].paused = false }
-func (l *fakeLoop) WantDrained(slot uint32)               { l.calls[slot].drained = true }
+func (l *fakeLoop) WantDrained(slot uint32)               { l.wanted = append(l.wanted, l.calls[slot]) }
 func (l *fakeLoop) view(slot uint32) exchange.Exchange {
 	return exchange.Exchange{Slot: slot, Session: l}
 }
@@ -264,16 +264,21 @@ func (l *fakeLoop) flush() {
 		now := l.staged
 		l.staged = nil
 		for _, m := range now {
-			if m.c.fate == record.Delivered || m.c.fate == record.Pending {
+			fate := m.c.fate
+			if fate == record.Delivered || fate == record.Pending {
 				m.c.heard = append(m.c.heard, string(m.p.Data))
 			}
-			fate := m.c.fate
 			m.p.Release()
 			l.g.Settled(m.ticket, fate)
 		}
-		for slot := 1; slot < len(l.calls); slot++ {
-			if c := l.calls[slot]; c.used && c.drained && c.queued == 0 {
-				c.drained = false
+		wanted := l.wanted
+		l.wanted = nil
+		for _, c := range wanted {
+			switch {
+			case c.over:
+			case c.queued > 0:
+				l.wanted = append(l.wanted, c)
+			default:
 				l.g.Happened(l.view(c.slot), exchange.Drained)
 			}
 		}
