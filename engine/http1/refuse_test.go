@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/codec/h1"
 	"holdfast/engine/simkernel"
@@ -230,19 +231,25 @@ func TestRefusesFloods(t *testing.T) {
 	f(tight, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n", "\r\n", 413, "body too long", 2)
 }
 
-// Nothing is answered behind an answer that has begun: the connection is cut, so that it is not taken for whole.
+// Nothing is answered behind an answer that has begun. RFC 9112 §8: "A message body that uses the chunked transfer coding
+// is incomplete if the zero-sized chunk that terminates the encoding has not been received." One without chunks would
+// be taken for whole, so that connection is reset.
 func TestRefusesBehindAnOpenAnswer(t *testing.T) {
 	r := calm(t)
 	c := r.dial()
-	c.send("POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
-	head := "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
-	c.want(head)
+	c.send(strings.Replace(chunkedTop, "/x", "/stream", 1) + "1\r\na\r\n")
+	c.want("HTTP/1.1 200 OK\r\nDate: now\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
 	c.send("x")
 	c.want("")
-	if closed, _ := c.p.Closed(); !closed {
-		t.Error("the connection is open")
-	}
+	c.isEnded()
 	c.leave()
+
+	c = r.dial()
+	c.send("POST /stream HTTP/1.0\r\nContent-Length: 5\r\n\r\nab")
+	c.want("HTTP/1.1 200 OK\r\nDate: now\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n")
+	c.pass(11 * time.Second)
+	c.want("")
+	c.is(simkernel.Rst)
 	r.empty()
 }
 

@@ -231,18 +231,25 @@ func (s *Sessions) refuseHead(slot uint32, r *record.Record, err error) {
 	s.refuse(slot, r, record.ReasonProtocol, 400, "the request is malformed")
 }
 
-// refuse answers a request that will not be heard and ends the connection: where it would go on is not known.
+// refuse answers a request that will not be heard, if it has no answer yet, and ends the connection: where it would go
+// on is not known.
 func (s *Sessions) refuse(slot uint32, r *record.Record, why record.Reason, status int, text string) {
 	flags := r.Flags
-	answered := r.State == stateDiscard
-	if flags&flagOpen != 0 && !answered {
-		s.l.Close(slot, why) // cut, so that the client cannot take the answer for whole
+	if half(r) {
+		s.l.Close(slot, why)
 		return
 	}
+	answered := r.State == stateDiscard || flags&flagOpen != 0
 	s.abandon(slot, r, why)
 	r.Flags &^= exchangeFlags
 	if !answered {
 		s.writeError(slot, flags, status, text)
 	}
 	s.last(slot, r)
+}
+
+// half reports whether an answer has begun that a client would take for whole if the connection ended in good order. A
+// chunked one tells by its last chunk (RFC 9112 §8).
+func half(r *record.Record) bool {
+	return active(r.State) && r.Flags&(flagOpen|flagChunked) == flagOpen
 }

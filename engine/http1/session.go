@@ -154,7 +154,7 @@ func (s *Sessions) ended(slot uint32, r *record.Record) {
 	default:
 		why = record.ReasonGone // from what it waits for, or in a head or body that will never be whole
 	}
-	if s.l.Queued(slot) == 0 || r.State == stateBody && r.Flags&flagOpen != 0 {
+	if s.l.Queued(slot) == 0 || half(r) {
 		s.l.Close(slot, why)
 		return
 	}
