@@ -154,7 +154,7 @@ func converse(t *testing.T, seed uint64, o Options) (trace []byte, ops int) {
 
 // In any weather every byte arrives once and in order, and everybody gets to the end.
 func TestNothingIsLostOrInvented(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range Seeds(300, testing.Short()) {
 		converse(t, seed, Rough())
 	}
 	converse(t, 1, Options{})
@@ -164,7 +164,11 @@ func TestNothingIsLostOrInvented(t *testing.T) {
 // A reset before any one operation costs one connection and nobody else anything.
 func TestResetAnywhere(t *testing.T) {
 	o := Rough()
-	for o.ResetAt = 1; ; o.ResetAt += 7 {
+	step := 7
+	if testing.Short() {
+		step = 31
+	}
+	for o.ResetAt = 1; ; o.ResetAt += step {
 		if _, ops := converse(t, 5, o); ops < o.ResetAt {
 			return
 		}

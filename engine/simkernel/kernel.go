@@ -6,8 +6,8 @@
 // One goroutine uses it: the test makes something happen through a Peer, then lets the loop tick. Only Wake may come
 // from elsewhere.
 //
-// Read options.go (what can go wrong), peer.go (what a test does), conn.go (how TCP behaves), then kernel.go and
-// socket.go (what the loop sees).
+// Read options.go (what can go wrong), seeds.go (how often it does), peer.go (what a test does), conn.go (how TCP
+// behaves), then kernel.go and socket.go (what the loop sees).
 package simkernel
 
 import (
