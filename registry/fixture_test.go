@@ -27,6 +27,17 @@ func (r *records) Handle(slot uint32) Handle  { return NewHandle(r.loop, slot, r
 // recycle gives a slot to its next user.
 func (r *records) recycle(slot uint32) { r.gens[slot]++ }
 
+// shortPart is the part of its seeds that a test plays in a short run: the race detector makes each ten times dearer.
+const shortPart = 3
+
+// seeds is how many a test plays of those that it would.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return max(1, n/shortPart)
+	}
+	return n
+}
+
 // numbered is a 16-byte key, in place.
 func numbered(buf *[16]byte, i uint64) []byte {
 	copy(buf[:], "user:")
@@ -99,8 +110,10 @@ func verify(tab *Table) error {
 		keys += used
 	}
 	st := tab.Stats()
-	want := Stats{Keys: keys, Groups: groups, NameBytes: names, GroupBytes: groupBytes,
-		TableBytes: st.TableBytes, ArenaBytes: st.ArenaBytes}
+	want := Stats{
+		Keys: keys, Groups: groups, NameBytes: names, GroupBytes: groupBytes,
+		TableBytes: st.TableBytes, ArenaBytes: st.ArenaBytes,
+	}
 	if st != want {
 		return fmt.Errorf("stats %+v, want %+v", st, want)
 	}

@@ -112,11 +112,10 @@ type recorder struct {
 	ops    []porcupine.Operation
 }
 
-func (r *recorder) do(in call, fn func() answer) answer {
+func (r *recorder) do(in call, fn func() answer) {
 	start := r.clock.Add(1)
 	out := fn()
 	r.ops = append(r.ops, porcupine.Operation{ClientId: r.client, Input: in, Call: start, Output: out, Return: r.clock.Add(1)})
-	return out
 }
 
 // toggle binds and releases one slot per key, and now and then tries to release
@@ -189,7 +188,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		}
 	}
 	const good = ^uint64(0)
-	for seed := range uint64(6) {
+	for seed := range seeds(6) {
 		for _, kind := range []callKind{callLookup, callHead} {
 			f(seed, good, kind, 2, 300)
 			f(seed, 0, kind, 8, 1000) // one chain

@@ -176,7 +176,7 @@ func TestModel(t *testing.T) {
 		}
 	}
 	const good = ^uint64(0)
-	for seed := range uint64(3) {
+	for seed := range seeds(3) {
 		f(seed, Config{Loops: 1}, good, 50, 10, 10_000)
 		f(seed, Config{Loops: 3, Shards: 2}, good, 300, 200, 10_000)
 		f(seed, Config{Loops: 2, Shards: 1}, good, 3000, 2500, 15_000)
@@ -189,7 +189,7 @@ func TestModel(t *testing.T) {
 
 // Hashes near the end of their range make chains that go round to the start.
 func TestModelWrapsAround(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		tab := New(Config{Loops: 2, Shards: 1})
 		w := newWorld(tab, 2, 100, nil)
 		for i := 0; len(w.keys) < 100; i++ {

@@ -81,7 +81,7 @@ func TestRangeGoesRoundTheEnd(t *testing.T) {
 
 // Keys that stay are listed once, though the shards grow and shrink meanwhile.
 func TestRangeBesideChanges(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(20) {
 		rng := rand.New(rand.NewPCG(seed, 6))
 		tab := New(Config{Shards: 2})
 		keys := keyNames(1000)
