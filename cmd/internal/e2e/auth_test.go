@@ -68,8 +68,12 @@ func TestOpenPublishListenerIsWarnedOf(t *testing.T) {
 	f := func(want bool, args ...string) {
 		t.Helper()
 		d := serve(t, args...)
-		if got := strings.Contains(d.errs.String(), "may publish; set --publish-token-file, or listen on loopback"); got != want {
-			t.Errorf("%q: warned %v: %s", args, got, &d.errs)
+		const text = "may publish; set --publish-token-file, or listen on loopback"
+		if want && !d.warns(text) {
+			t.Errorf("%q: not warned: %s", args, &d.errs)
+		}
+		if d.stop(t); !want && strings.Contains(d.errs.String(), text) {
+			t.Errorf("%q: warned: %s", args, &d.errs)
 		}
 	}
 	f(false)

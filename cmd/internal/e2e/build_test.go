@@ -12,6 +12,8 @@ import (
 // program is the daemon's executable, built once for all tests.
 var program string
 
+var buildFlags = []string{"build"}
+
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
 }
@@ -24,7 +26,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "holdfast")
-	if out, err := exec.Command("go", "build", "-o", program, "holdfast/cmd/holdfast").CombinedOutput(); err != nil {
+	build := exec.Command("go", append(buildFlags, "-o", program, "holdfast/cmd/holdfast")...)
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}

@@ -44,7 +44,7 @@ func TestTricklersAmongHolds(t *testing.T) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	if slowest > time.Second {
+	if slowest > 3*time.Second { // 10 ms on a quiet machine
 		t.Errorf("a probe took %v", slowest)
 	}
 	for i := range tricklers {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,15 +60,16 @@ func (d *daemon) stop(t *testing.T) {
 		return
 	default:
 	}
-	d.signal(t, syscall.SIGTERM)
+	d.terminate(t)
 	if code := d.wait(t); code != 0 {
 		t.Errorf("the node ended with %d: %s", code, &d.errs)
 	}
 }
 
-func (d *daemon) signal(t *testing.T, s os.Signal) {
+// terminate asks the node to drain and end, or, the second time, to end at once.
+func (d *daemon) terminate(t *testing.T) {
 	t.Helper()
-	if err := d.cmd.Process.Signal(s); err != nil {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -34,11 +34,7 @@ func browse(t *testing.T, url string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	profile, err := os.MkdirTemp("", "holdfast-e2e-browser-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(profile) })
+	profile := filepath.Join(filepath.Dir(program), t.Name()+"-browser") // its children may outlive it, and the test
 	b := &browser{commands: commands, waiting: map[int]chan json.RawMessage{}}
 	b.process = launchWith(t, []*os.File{theirIn, theirOut}, []string{"HOME=" + profile}, "chromium",
 		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

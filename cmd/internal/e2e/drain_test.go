@@ -56,7 +56,7 @@ func TestDrainIsPaced(t *testing.T) {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
 	began := time.Now()
-	d.signal(t, syscall.SIGTERM)
+	d.terminate(t)
 	ends := make([]time.Duration, size)
 	var all sync.WaitGroup
 	for i, c := range clients {
@@ -106,7 +106,7 @@ func TestDrainAnswersPublishersUnderWay(t *testing.T) {
 	idle := dial(t, d.publish)
 	idle.say(t, "GET /push/alice HTTP/1.1\r\nHost: a\r\n\r\n")
 	idle.hears(t, `{"connections":20`)
-	d.signal(t, syscall.SIGTERM)
+	d.terminate(t)
 	idle.ends(t)
 	w.say(t, "world")
 	got := w.ends(t)
@@ -144,12 +144,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := serve(t, "--drain-timeout", "1m", "--drain-pace", "1m")
 	d.begin(t) // holds the drain up
-	d.signal(t, syscall.SIGTERM)
+	d.terminate(t)
 	if !eventually(func() bool { status, _ := get(t, d.admin+"/readyz"); return status == 503 }) {
 		t.Error("/readyz never said 503")
 	}
 	began := time.Now()
-	d.signal(t, syscall.SIGTERM)
+	d.terminate(t)
 	<-d.ended
 	var exit *exec.ExitError
 	if !errors.As(d.err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {

@@ -38,7 +38,7 @@ func TestFileExhaustion(t *testing.T) {
 	const files = 64
 	limit := fmt.Sprintf("--nofile=%d:%d", files, files)
 	d := serveBy(t, nil, "prlimit", append([]string{limit, program}, anywhere...)...)
-	if !strings.Contains(d.errs.String(), "raise ulimit -n to") {
+	if !d.warns("raise ulimit -n to") {
 		t.Errorf("no warning of so few files: %s", &d.errs)
 	}
 	publisher := dial(t, d.publish)

@@ -48,7 +48,7 @@ func TestTryItPage(t *testing.T) {
 	shows("arrived", "for the made key")
 	d.held(t, key, 1)
 
-	d.signalAway(t, key)
+	d.sendAway(t, key)
 	shows("arrived", "[goaway]")
 	click("Leave")
 	shows("state", "not connected")

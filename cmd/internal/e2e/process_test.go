@@ -104,6 +104,11 @@ func (p *process) awaits(t *testing.T, text string) {
 	}
 }
 
+// warns says whether the process says something on its standard error, now or soon.
+func (p *process) warns(text string) bool {
+	return eventually(func() bool { return strings.Contains(p.errs.String(), text) })
+}
+
 // eventually tries until something is so, and says whether it ever was.
 func eventually(holds func() bool) bool {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {

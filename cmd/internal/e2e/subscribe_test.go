@@ -146,7 +146,7 @@ func TestBinaryIsExact(t *testing.T) {
 		if !eventually(func() bool { return len(c.out.String()) >= len(want) }) {
 			t.Errorf("%s: %d bytes of %d", mode, len(c.out.String()), len(want))
 		}
-		d.signalAway(t, "bin")
+		d.sendAway(t, "bin")
 		c.wait(t)
 		if got := check(c.errs.String(), c.out.String()); !bytes.Equal(got, want) {
 			t.Errorf("%s: got %d other bytes than the %d that were sent", mode, len(got), len(want))
@@ -185,8 +185,8 @@ func TestBinaryIsExact(t *testing.T) {
 	}
 }
 
-// signalAway tells whoever holds a key to go away; nobody may be there any more.
-func (d *daemon) signalAway(t *testing.T, key string) {
+// sendAway tells whoever holds a key to go away; nobody may be there any more.
+func (d *daemon) sendAway(t *testing.T, key string) {
 	t.Helper()
 	curled(t, "-X", "DELETE", d.publish+"/push/"+key)
 	d.held(t, key, 0)
