@@ -260,6 +260,10 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 	if t.cut {
 		return
 	}
+	if t.paused { // whole items may be kept: pump takes them first
+		t.ended = true
+		return
+	}
 	t.done = true
 	switch t.kind {
 	case taskRaw:

@@ -282,6 +282,10 @@ func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
 		x.Pause()
 	case !full && t.paused:
 		t.paused = false
+		if t.ended {
+			g.completeBody(x, g.index(t))
+			return
+		}
 		x.Resume()
 	}
 	g.settleStream(x, t)

@@ -25,7 +25,8 @@ const (
 type task struct {
 	kind    taskKind
 	all     bool // to every hold, whatever its key
-	done    bool // the request has come whole
+	done    bool // the request has come whole and was read
+	ended   bool // it has come whole, but is not read to its end
 	opened  bool // the answer's head is sent
 	pumping bool // items are being dispatched: verdicts that come at once dispatch no more
 	paused  bool // the publisher is held back

@@ -71,6 +71,7 @@ func newCluster(c config) *gateway.Cluster {
 // assemble is engine's newUnit over another kernel.
 func (u *unit) assemble(id int, k loop.Kernel, cluster *gateway.Cluster, c config) {
 	c.loop.ID = id
+	c.gateway.Node = "here"
 	u.loop = loop.New(k, c.loop)
 	space := exchange.NewSpace(u.loop)
 	u.gateway = gateway.New(cluster, space, u.loop.Wake, c.gateway)
