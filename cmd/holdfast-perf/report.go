@@ -6,10 +6,10 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"holdfast/cmd/internal/flags"
 	"holdfast/perf/report"
@@ -44,69 +44,45 @@ func toFile(name string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// report says what a run found. Only series that measured something are shown.
-func (s *swarmSettings) report(title string, r *swarm.Result) *report.Report {
-	out := &report.Report{Title: title, Facts: []report.Fact{
-		{Name: "subscribed at", Value: s.Subscribe.String()},
-		{Name: "clients", Value: fmt.Sprintf("%d subscribed, %d failed, %d lost", r.Subscribed.Load(), r.Failed.Load(), r.Lost.Load())},
-	}}
-	fact := func(name, format string, args ...any) {
-		out.Facts = append(out.Facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
+// newReport begins a report with what every run finds.
+func (s *swarmSettings) newReport(title string, r *swarm.Result) *report.Report {
+	rep := &report.Report{Title: title}
+	fact(rep, "subscribed at", "http://%s%s", s.Subscribe, s.SubscribePath)
+	if s.Publish.IsValid() {
+		fact(rep, "published at", "http://%s%s", s.Publish, s.PublishPath)
 	}
-	if s.Rate > 0 {
-		fact("pushes", "%d sent, %d unsent, answered %s, %d unanswered", r.Sent.Load(), r.Unsent, statuses(r.Status), r.Unanswered.Load())
-		fact("messages", "%d received, %d missing, %d duplicates, %d bytes each", r.Received.Load(), r.Missing, r.Duplicates.Load(), s.Size)
+	fact(rep, "clients", "%s subscribed in %v, %s failed, %s lost", count(r.Subscribed.Load()), r.Took.Round(time.Millisecond),
+		count(r.Failed.Load()), count(r.Lost.Load()))
+	for _, kind := range slices.Sorted(maps.Keys(r.Troubles)) {
+		fact(rep, "trouble", "%s × %s", kind, count(r.Troubles[kind]))
 	}
-	fact("load tool", "%d loops, %d CPUs, %s", s.Loops, runtime.NumCPU(), runtime.Version())
-	if r.Trouble != "" {
-		fact("first trouble", "%s", r.Trouble)
+	if n := r.Foreign.Load(); n > 0 {
+		fact(rep, "other messages", "%s that are none of this run", count(n))
 	}
-	if s.Rate > 0 {
-		out.Series = append(out.Series,
-			report.Series{Name: "push to receipt", Latency: r.Deliver},
-			report.Series{Name: "push to verdict", Latency: r.Answer},
-			report.Series{Name: "late sending (tool)", Latency: r.Late})
-	} else {
-		out.Series = append(out.Series, report.Series{Name: "connect to held", Latency: r.Connect})
-	}
-	out.Series[0].Figures = s.cost(r)
-	return out
+	fact(rep, "load tool", "%s", s.machine())
+	return rep
 }
 
-// cost is what the server spent, where its process was read.
-func (s *swarmSettings) cost(r *swarm.Result) (figures []report.Figure) {
-	if s.Process == 0 {
-		return nil
-	}
-	m := &r.Server
-	add := func(name string, value, per float64, unit string) {
-		if per > 0 {
-			figures = append(figures, report.Figure{Name: name, Value: value / per, Unit: unit})
-		}
-	}
-	clients := float64(r.Subscribed.Load())
-	add("server memory per connection", float64(m.Held.Memory-m.Before.Memory), clients, "bytes")
-	add("server CPU per connect", (m.Held.CPU-m.Before.CPU).Seconds()*1e6, clients, "µs")
-	add("server CPU per push", (m.Ended.CPU-m.Held.CPU).Seconds()*1e6, float64(r.Sent.Load()), "µs")
-	return figures
+func fact(rep *report.Report, name, format string, args ...any) {
+	rep.Facts = append(rep.Facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 }
 
 // statuses lists answers by status: "200 × 950, 404 × 50".
-func statuses(n map[int]int) string {
+func statuses(n map[int]int64) string {
 	if len(n) == 0 {
 		return "never"
 	}
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(n)) {
-		parts = append(parts, fmt.Sprintf("%d × %d", status, n[status]))
+		parts = append(parts, fmt.Sprintf("%d × %s", status, count(n[status])))
 	}
 	return strings.Join(parts, ", ")
 }
 
-// count groups a number's digits for a title.
-func count(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
+// count groups a number's digits.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
 	return s

@@ -7,151 +7,190 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
+	"runtime"
+	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"holdfast/cmd/internal/flags"
 	"holdfast/perf/swarm"
 )
 
-// swarmSettings is what hold and push can be told.
+// swarmSettings is what hold and push can both be told.
 type swarmSettings struct {
 	swarm.Config
-	subscribe, publish string
-	sources            []string
-	output             output
+	url, publishURL string
+	form            string
+	conns, keys     int
+	sources         []string
+	allowRemote     bool
+	pid             int
+	output          output
 }
 
-func newSwarmSettings() *swarmSettings {
-	s := &swarmSettings{subscribe: "127.0.0.1:8080", publish: "127.0.0.1:8081"}
-	s.Config, _ = s.Filled() // the addresses are missing still; the defaults are what is wanted
-	return s
+func newSwarmSettings() swarmSettings {
+	return swarmSettings{
+		url: "http://127.0.0.1:8080", publishURL: "http://127.0.0.1:8081", form: "sse", conns: 1000,
+		Config: swarm.Config{
+			SubscribePath: "/sub/{key}", PublishPath: "/push/{key}", ConnectRate: 5000, Connecting: 512, ConnectWait: 10 * time.Second,
+			Settle: 250 * time.Millisecond, Duration: 10 * time.Second, Grace: 2 * time.Second, Size: 128, Loops: 1,
+		},
+	}
 }
 
-func (s *swarmSettings) clients() flags.Table {
+// subscribing is the table of what clients do. Where they connect at a rate of their own, its flag has that name.
+func (s *swarmSettings) subscribing(connectRate string) flags.Table {
 	const target, clients = "Target", "Clients"
 	return flags.Table{
-		flags.New("subscribe", target, "host:port", &s.subscribe, "The address at which clients subscribe."),
-		flags.New("subscribe-path", target, "path", &s.SubscribePath, "The path to subscribe at, before the key."),
-		flags.New("key-prefix", target, "text", &s.KeyPrefix, "What a client's key begins with; its number follows."),
-		flags.New("server-pid", target, "process", &s.Process,
-			"The server's process on this machine, to report its memory per connection and CPU per push. 0 reports neither."),
-		flags.New("conns", clients, "connections", &s.Conns, "How many clients to hold."),
-		flags.New("connect-rate", clients, "connections/s", &s.ConnectRate, "How many clients to connect per second."),
+		flags.New("url", target, "http://host:port", &s.url, "The server at which clients subscribe."),
+		flags.New("subscribe-path", target, "path", &s.SubscribePath,
+			"The path to subscribe at; {key} stands for the key. For a channel of nginx with nchan it is what the location says."),
+		flags.New("subscribe-header", target, "lines", &s.SubscribeFields,
+			"Further header lines of subscribers, as in 'Name: value'; a comma begins the next. One named Accept replaces what the form asks for."),
+		flags.New("allow-remote", target, "switch", &s.allowRemote,
+			"Load an address that is not on this machine. Be sure that it is yours to load."),
+		flags.New("pid", target, "process", &s.pid,
+			"The server's process on this machine, to report its memory per connection and CPU per delivery. 0 reports neither."),
+		flags.New("conns", clients, "connections", &s.conns,
+			"How many clients to hold. Each is an open file: where the limit is 20,000, a process can hold some 18,000."),
+		flags.New("form", clients, "name", &s.form, "How messages come to clients: "+swarm.FormNames()+"."),
+		flags.New(connectRate, clients, "connections/s", &s.ConnectRate, "How many clients to connect per second, over all loops."),
 		flags.New("connecting", clients, "connections", &s.Connecting, "How many clients of one loop may wait for their answer at once."),
 		flags.New("connect-wait", clients, "duration", &s.ConnectWait, "How long a client waits for its answer before it counts as failed."),
-		flags.New("sources", clients, "addresses", &s.sources,
-			"Local addresses to connect from, in turn: one has about 28,000 ports. On loopback any of 127.0.0.0/8 will do."),
-		flags.New("loops", clients, "loops", &s.Loops, "How many event loops share the clients."),
-		flags.New("duration", clients, "duration", &s.Duration, "How long to hold once every client is settled."),
+		flags.New("source", clients, "addresses", &s.sources, "Local addresses to connect from, in turn: one has some 28,000 ports. "+
+			"None stands for 127.0.0.2 to 127.0.0.5 if the server is on 127.0.0.0/8, and for the system's choice if not."),
+		flags.New("loops", clients, "loops", &s.Loops, "How many event loops share the clients. In mode mixed each of the two loads has so many of its own."),
+		flags.New("settle", clients, "duration", &s.Settle, "How long to wait after the last subscription, for memory to be read and caches to cool."),
 	}
 }
 
-func (s *swarmSettings) pushes() flags.Table {
-	const group = "Pushes"
-	return flags.Table{
-		flags.New("publish", group, "host:port", &s.publish, "The address at which pushes are published."),
-		flags.New("publish-path", group, "path", &s.PublishPath, "The path to publish at, before the key."),
-		flags.New("rate", group, "pushes/s", &s.Rate, "How many pushes per second to send, each to one client, whatever the server does."),
-		flags.New("publishers", group, "connections", &s.Publishers, "How many connections push; each waits for its verdict."),
-		flags.New("size", group, flags.Bytes, &s.Size, "How long a message is."),
-		flags.New("exact", group, "switch", &s.Exact, "Send on time to the microsecond, at the cost of one CPU per loop."),
-		flags.New("grace", group, "duration", &s.Grace, "How long to go on at the end with what was due and what is under way."),
-	}
-}
-
-func holdCommand() *cobra.Command {
-	s := newSwarmSettings()
-	table := append(s.clients(), s.output.table()...)
-	return command("hold", "Hold many clients and report how they got in, who was lost, and what they cost", table,
-		func(ctx context.Context, out io.Writer) error {
-			s.Rate = 0
-			return s.run(ctx, out, "Hold "+count(s.Conns)+" connections")
-		})
-}
-
-func pushCommand() *cobra.Command {
-	s := newSwarmSettings()
-	s.Rate = 1000
-	table := append(append(s.clients(), s.pushes()...), s.output.table()...)
-	return command("push", "Hold many clients, push to them at a fixed rate, and report the latency of delivery", table,
-		func(ctx context.Context, out io.Writer) error {
-			if s.Rate <= 0 {
-				return errors.New("--rate must be above 0; to push nothing there is hold")
-			}
-			return s.run(ctx, out, fmt.Sprintf("Push to %s connections, %s per second", count(s.Conns), count(s.Rate)))
-		})
-}
-
-func (s *swarmSettings) run(ctx context.Context, out io.Writer, title string) error {
-	var err error
-	if s.Subscribe, err = resolve(ctx, s.subscribe); err != nil {
+// fill resolves what is given as text.
+func (s *swarmSettings) fill(ctx context.Context, pushing bool) (err error) {
+	if s.Form, err = swarm.ParseForm(s.form); err != nil {
 		return err
 	}
-	if s.Rate > 0 {
-		if s.Publish, err = resolve(ctx, s.publish); err != nil {
+	if s.Subscribe, err = s.resolve(ctx, "--url", s.url); err != nil {
+		return err
+	}
+	if pushing {
+		if s.Publish, err = s.resolve(ctx, "--publish-url", s.publishURL); err != nil {
 			return err
 		}
 	}
 	for _, text := range s.sources {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			return fmt.Errorf("--sources: %w", err)
+			return fmt.Errorf("--source: %w", err)
 		}
 		s.Sources = append(s.Sources, a)
 	}
+	if a := s.Subscribe.Addr(); len(s.Sources) == 0 && a.Is4() && a.IsLoopback() {
+		for last := byte(2); last <= 5; last++ { // ports of connections that we closed rest for a minute: take several ranges
+			s.Sources = append(s.Sources, netip.AddrFrom4([4]byte{127, 0, 0, last}))
+		}
+	}
+	return nil
+}
+
+// resolve turns a server's URL into an address; of several the first is taken.
+func (s *swarmSettings) resolve(ctx context.Context, flag, text string) (addr netip.AddrPort, err error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		return addr, fmt.Errorf("%s: %q is not http://host:port; paths have flags of their own", flag, text)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return addr, fmt.Errorf("%s: %w", flag, err)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return addr, fmt.Errorf("%s: %w", flag, err)
+	}
+	addr = netip.AddrPortFrom(addrs[0].Unmap(), uint16(number))
+	if !addr.Addr().IsLoopback() && !s.allowRemote {
+		return addr, fmt.Errorf("%s: %s is not on this machine; --allow-remote loads it all the same", flag, addr)
+	}
+	return addr, nil
+}
+
+// readings is what the server's process had used at the moments of a run.
+type readings struct {
+	before swarm.Usage // no client is connected yet
+	ready  swarm.Usage // every client is settled, nothing is pushed yet
+	done   swarm.Usage // the last message has come, and all clients are still there
+}
+
+// measured runs the swarm with a progress line a second and reads the server's usage.
+func (s *swarmSettings) measured(ctx context.Context, out io.Writer) (r *swarm.Result, used readings, err error) {
+	var unread error
+	read := func(into *swarm.Usage) {
+		if s.pid != 0 {
+			u, err := swarm.ReadUsage(s.pid)
+			*into, unread = u, errors.Join(unread, err)
+		}
+	}
+	read(&used.before)
+	if unread != nil {
+		return nil, used, fmt.Errorf("--pid: %w", unread)
+	}
+	s.Moment = func(m swarm.Moment) {
+		switch m {
+		case swarm.Ready:
+			read(&used.ready)
+		case swarm.Done:
+			read(&used.done)
+		}
+	}
 	counts := new(swarm.Counts)
-	watching, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		watch(watching, out, counts, s.Rate > 0)
-	}()
-	r, err := swarm.Run(ctx, s.Config, counts)
+	stop := watch(out, counts, s.conns)
+	r, err = swarm.Run(ctx, s.Config, counts)
 	stop()
-	<-watched
-	if err != nil {
-		return err
+	if unread != nil {
+		fmt.Fprintln(out, "the server's process cannot be read any more:", unread)
 	}
-	return s.output.write(out, s.report(title, r))
+	return r, used, err
 }
 
-// resolve turns host:port into an address; of several the first is taken.
-func resolve(ctx context.Context, hostport string) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddrPort(hostport); err == nil {
-		return a, nil
+// watch writes a line a second about how far the run is, until it is stopped.
+func watch(out io.Writer, c *swarm.Counts, conns int) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(time.Second)
+		defer ticks.Stop()
+		last := progress{}
+		for begun := time.Now(); ; {
+			select {
+			case <-done:
+				return
+			case <-ticks.C:
+			}
+			now := progress{c.Subscribed.Load(), c.Sent.Load(), c.Arrived.Load()}
+			fmt.Fprintf(out, "%4.0f s  subscribed %s of %s (%s/s)  errors %s  lost %s", time.Since(begun).Seconds(),
+				count(now.subscribed), count(int64(conns)), count(now.subscribed-last.subscribed), count(c.Errors.Load()), count(c.Lost.Load()))
+			if now.sent > 0 {
+				fmt.Fprintf(out, "  pushes %s/s  arrivals %s/s  refused %s", count(now.sent-last.sent), count(now.arrived-last.arrived), count(c.Refused.Load()))
+			}
+			fmt.Fprintln(out)
+			last = now
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
 	}
-	host, service, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(port)), nil
 }
 
-// watch writes a line a second about how far the run is.
-func watch(ctx context.Context, out io.Writer, c *swarm.Counts, pushing bool) {
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	for begun := time.Now(); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
-		fmt.Fprintf(out, "%4.0f s  subscribed %d  failed %d  lost %d", time.Since(begun).Seconds(),
-			c.Subscribed.Load(), c.Failed.Load(), c.Lost.Load())
-		if pushing {
-			fmt.Fprintf(out, "  sent %d  accepted %d  refused %d  received %d", c.Sent.Load(), c.Accepted.Load(), c.Refused.Load(), c.Received.Load())
-		}
-		fmt.Fprintln(out)
-	}
+type progress struct{ subscribed, sent, arrived int64 }
+
+// machine names what the load tool ran on.
+func (s *swarmSettings) machine() string {
+	return fmt.Sprintf("%d loops, %d CPUs, %s", s.Loops, runtime.NumCPU(), runtime.Version())
 }

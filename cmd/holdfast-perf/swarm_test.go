@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,10 +16,11 @@ import (
 	"time"
 
 	"holdfast/perf/report"
+	"holdfast/perf/swarm"
 )
 
-// pushServer is a small push server of net/http's.
-func pushServer(t *testing.T) (addr string) {
+// pushServer is a small push server of net/http's, which delivers each message as often as it is told.
+func pushServer(t *testing.T, copies int) (addr string) {
 	var subs sync.Map
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sub/{key}", func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +40,10 @@ func pushServer(t *testing.T) (addr string) {
 	mux.HandleFunc("POST /push/{key}", func(w http.ResponseWriter, r *http.Request) {
 		m, _ := io.ReadAll(r.Body)
 		if messages, ok := subs.Load(r.PathValue("key")); ok {
-			messages.(chan []byte) <- m
+			for range copies {
+				messages.(chan []byte) <- m
+			}
+			_, _ = io.WriteString(w, `{"delivered":1,"pending":0}`)
 		}
 	})
 	s := httptest.NewServer(mux)
@@ -50,29 +55,24 @@ func pushServer(t *testing.T) (addr string) {
 }
 
 func TestPushReports(t *testing.T) {
-	addr := pushServer(t)
+	addr := pushServer(t, 1)
 	dir := t.TempDir()
-	args := "push --conns 20 --rate 200 --duration 1100ms --grace 10s --loops 2 --subscribe " + addr + " --publish " + strings.Replace(addr, "127.0.0.1", "localhost", 1) +
-		" --sources 127.0.0.2,127.0.0.3 --server-pid " + strconv.Itoa(os.Getpid()) + " --json " + dir + "/r.json --svg " + dir + "/r.svg"
+	args := "push --conns 20 --rate 200 --duration 1100ms --loops 2 --url " + addr + " --publish-url http://" + strings.Replace(addr, "127.0.0.1", "localhost", 1) +
+		" --source 127.0.0.2,127.0.0.3 --pid " + strconv.Itoa(os.Getpid()) + " --json " + dir + "/r.json --svg " + dir + "/r.svg"
 	var out bytes.Buffer
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{
-		"Push to 20 connections, 200 per second", "20 subscribed, 0 failed, 0 lost", "220 sent, 0 unsent, answered 200 × 220",
-		"220 received, 0 missing, 0 duplicates", "push to receipt", "late sending (tool)", "server CPU per push", "1 s  subscribed 20",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is missing in:\n%s", want, out.String())
-		}
-	}
+	wantText(t, out.String(),
+		"Push to 20 connections, sse, one", "20 subscribed in", "0 failed, 0 lost", "220 sent, 0 never sent, answered 200 × 220",
+		"220 promised, 220 arrived, 0 lost", "one key: to arrival", "late sending (tool)", "server, CPU per delivery", "1 s  subscribed 20 of 20")
 	f, err := os.Open(filepath.Join(dir, "r.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	r, err := report.ReadJSON(f)
-	if err != nil || len(r.Series) != 3 || r.Series[0].Latency.Count != 220 {
+	if err != nil || len(r.Series) != 3 || r.Series[1].Latency.Count != 220 {
 		t.Errorf("%+v %v", r, err)
 	}
 	if svg, err := os.ReadFile(filepath.Join(dir, "r.svg")); err != nil || !bytes.HasPrefix(svg, []byte("<svg")) {
@@ -80,18 +80,34 @@ func TestPushReports(t *testing.T) {
 	}
 }
 
+func wantText(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+}
+
+// A server that lies makes the command fail, after the report.
+func TestPushFailsOnALyingServer(t *testing.T) {
+	addr := pushServer(t, 2)
+	var out bytes.Buffer
+	err := run(t.Context(), strings.Fields("push --conns 5 --rate 100 --duration 200ms --grace 1s --url "+addr+" --publish-url "+addr), &out, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "20 doubled") {
+		t.Errorf("%v", err)
+	}
+	wantText(t, out.String(), "20 doubled, 0 out of order")
+}
+
 func TestHoldReports(t *testing.T) {
 	var out bytes.Buffer
-	args := "hold --conns 10 --duration 10ms --subscribe " + pushServer(t)
+	args := "hold --conns 10 --settle 10ms --hold 10ms --url " + pushServer(t, 1)
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Hold 10 connections", "10 subscribed", "connect to held"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is missing in:\n%s", want, out.String())
-		}
-	}
-	if strings.Contains(out.String(), "pushes") || strings.Contains(out.String(), "server ") {
+	wantText(t, out.String(), "Hold 10 connections, sse", "10 subscribed in", "connect to subscribed", "established")
+	if strings.Contains(out.String(), "pushes") || strings.Contains(out.String(), "server, ") {
 		t.Errorf("what was not measured is shown:\n%s", out.String())
 	}
 }
@@ -101,12 +117,10 @@ func TestInterruptedRunReports(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	var out bytes.Buffer
-	if err := run(ctx, strings.Fields("hold --conns 5 --duration 1h --subscribe "+pushServer(t)), &out, io.Discard); err != nil {
+	if err := run(ctx, strings.Fields("hold --conns 5 --hold 1h --settle 1ms --url "+pushServer(t, 1)), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "5 subscribed, 0 failed, 0 lost") {
-		t.Errorf("%s", out.String())
-	}
+	wantText(t, out.String(), "5 subscribed in", "0 failed, 0 lost")
 }
 
 func TestMistakesOfLoadRuns(t *testing.T) {
@@ -117,11 +131,41 @@ func TestMistakesOfLoadRuns(t *testing.T) {
 			t.Errorf("%s: %v, want %q", args, err, want)
 		}
 	}
-	f("push --rate 0", "hold")
-	f("hold --subscribe nowhere", "missing port")
-	f("hold --subscribe 127.0.0.1:nosuchservice", "nosuchservice")
-	f("hold --sources 127.0.0.1,x", "--sources")
-	f("hold --server-pid 1073741824 --conns 1", "no such file")
-	f("hold --conns 1 --duration 1ms --connect-wait 1ms --json /nonexistent/r.json --subscribe "+pushServer(t), "/nonexistent")
-	f("hold --rate 5", "unknown flag")
+	f("push --publishers 0", "hold")
+	f("push --mode both", "one, fanout and mixed")
+	f("push --mode mixed", "--group")
+	f("push --mode mixed --group 1000", "--group")
+	f("push --mode fanout --group 1001", "--group 1001")
+	f("push --publish-url ftp://127.0.0.1", "--publish-url")
+	f("push --size 10", "stamp")
+	f("hold --form letter", "sse")
+	f("hold --url http://127.0.0.1:8080/sub", "flags of their own")
+	f("hold --url 127.0.0.1:nosuchservice", "--url")
+	f("hold --url 192.0.2.1:80", "--allow-remote")
+	f("hold --source 127.0.0.1,x", "--source")
+	f("hold --subscribe-path /sub", "{key}")
+	f("hold --conns 3000000", "3000000 connections are more than this process may hold")
+	f("hold --pid 1073741824 --conns 1", "no such file")
+	f("hold --conns 1 --hold 1ms --settle 1ms --json /nonexistent/r.json --url "+pushServer(t, 1), "/nonexistent")
+	f("hold --mode one", "unknown flag")
+}
+
+func TestLoadsOfModes(t *testing.T) {
+	f := func(change func(*pushSettings), want ...swarm.Load) {
+		t.Helper()
+		s := newPushSettings()
+		change(s)
+		if got, err := s.loads(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v %v, want %+v", got, err, want)
+		}
+	}
+	one := swarm.Load{Name: "one key", Conns: 1000, Publishers: 16}
+	all := swarm.Load{Name: "fan-out", Conns: 1000, Keys: 1, Publishers: 16}
+	f(func(*pushSettings) {}, one)
+	f(func(s *pushSettings) { s.mode = "fanout" }, all)
+	all.Keys, all.Rate = 10, 5
+	f(func(s *pushSettings) { s.mode, s.group, s.rate = "fanout", 100, 5 }, all)
+	one.Conns, one.Rate = 900, 7
+	f(func(s *pushSettings) { s.mode, s.group, s.rate, s.fanoutRate = "mixed", 100, 7, 3 },
+		one, swarm.Load{Name: "fan-out", Conns: 100, Keys: 1, Publishers: 1, Rate: 3})
 }

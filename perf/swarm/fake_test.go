@@ -1,8 +1,10 @@
 package swarm
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,24 +19,50 @@ import (
 type fake struct {
 	*httptest.Server
 
-	admit   func(key string) int                  // status for a subscriber; nil: 200
-	deliver func(n int, key string) (to []string) // whom the n-th push goes to; nil: its key
-	answer  func(n int) int                       // status for the n-th push; nil: 200, or 404 if nobody is there
-	before  func(n int)                           // called before the n-th push is looked at
-	bytes   bool                                  // events are sent a byte at a time
-	closing bool                                  // the connection ends after each push
-	life    time.Duration                         // subscribers are closed after this; 0: never
+	admit   func(key string) int                         // status for a subscriber; nil: 200
+	deliver func(n int, key string, to []*sub) []*sub    // whom the n-th push goes to of those under its key; nil: all
+	garble  func(n int, message string) string           // what the n-th message becomes on its way
+	answer  func(n, to int) (status int, verdict string) // nil: the truth, in Holdfast's words; status 0 cuts the connection
+	before  func(n int)                                  // called before the n-th push is looked at
+	pieces  bool                                         // streams are sent a byte at a time
+	closing bool                                         // the connection ends after each answer
+	life    time.Duration                                // streams are ended after this; 0: never
 
-	mu     sync.Mutex
-	subs   map[string]chan string
-	peers  map[string]bool // addresses that subscribers came from
+	mu   sync.Mutex
+	keys map[string][]*sub
+	all  []*sub
+	past
+}
+
+// past is what a fake has seen.
+type past struct {
 	joined int
 	pushes int
+	peers  map[string]bool // addresses that subscribers came from
+	key    string          // of the last subscriber
+	fields http.Header     // of the last subscriber
 }
+
+// seen is what the fake has seen by now.
+func (f *fake) seen() past {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.past
+	p.peers = maps.Clone(p.peers)
+	return p
+}
+
+// sub is one subscriber of the fake.
+type sub struct {
+	key      string
+	messages chan string
+}
+
+const fakeBoundary = "limit"
 
 func (f *fake) start(t *testing.T) Config {
 	t.Helper()
-	f.subs, f.peers = make(map[string]chan string), make(map[string]bool)
+	f.keys, f.peers = make(map[string][]*sub), make(map[string]bool)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sub/{key}", f.subscribe)
 	mux.HandleFunc("POST /push/{key}", f.push)
@@ -44,7 +72,10 @@ func (f *fake) start(t *testing.T) Config {
 		f.Close()
 	})
 	addr := netip.MustParseAddrPort(f.Listener.Addr().String())
-	return Config{Subscribe: addr, Publish: addr, Conns: 40, Loops: 2, Duration: 300 * time.Millisecond, Rate: 1000, Publishers: 8, Grace: 20 * time.Second}
+	return Config{
+		Subscribe: addr, Publish: addr, Loops: 2, Settle: time.Millisecond, Duration: 300 * time.Millisecond, Grace: 20 * time.Second,
+		Loads: []Load{{Name: "one", Conns: 40, Publishers: 8, Rate: 200}},
+	}
 }
 
 func (f *fake) subscribe(w http.ResponseWriter, r *http.Request) {
@@ -55,40 +86,100 @@ func (f *fake) subscribe(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	messages := make(chan string, 1000)
-	f.mu.Lock()
-	f.subs[key] = messages
-	f.peers[host] = true
-	f.joined++
-	f.mu.Unlock()
-	w.Header().Set("Content-Type", "text/event-stream")
-	_, _ = io.WriteString(w, ": welcome\nevent: push-key\ndata: "+key+"\n\n")
-	flusher := w.(http.Flusher)
-	flusher.Flush()
+	s := &sub{key, make(chan string, 2000)}
+	f.join(s, r)
+	defer f.leave(s)
 	var over <-chan time.Time
 	if f.life > 0 {
 		over = time.After(f.life)
 	}
+	accept := r.Header.Get("Accept")
+	if accept == "*/*" {
+		f.poll(w, r, s, over)
+		return
+	}
+	open, frame := wire(accept)
+	w.Header().Set("Content-Type", strings.TrimSuffix(accept+"; boundary="+fakeBoundary, "; boundary="))
+	flusher := w.(http.Flusher)
+	say := func(text string) {
+		step := len(text)
+		if f.pieces {
+			step = 1
+		}
+		for ; len(text) > 0; text = text[step:] {
+			_, _ = io.WriteString(w, text[:step])
+			flusher.Flush()
+		}
+	}
+	flusher.Flush()
+	say(open)
 	for {
 		select {
-		case m := <-messages:
-			event := "id: 1\ndata: " + m + "\n\n"
-			if !f.bytes {
-				_, _ = io.WriteString(w, event)
-				flusher.Flush()
-				continue
-			}
-			for i := range len(event) {
-				_, _ = io.WriteString(w, event[i:i+1])
-				flusher.Flush()
-			}
+		case m := <-s.messages:
+			say(frame(m))
 		case <-over:
 			return
 		case <-r.Context().Done():
 			return
 		}
 	}
+}
+
+// wire is how a stream of this type begins, and how a message stands in it.
+func wire(accept string) (open string, frame func(message string) string) {
+	switch accept {
+	case "text/event-stream":
+		return ": welcome\nevent: push-key\ndata: x\n\n", func(m string) string { return "id: 1\ndata: " + m + "\n\n" }
+	case "application/x-ndjson":
+		return "\n{\"event\":\"push-key\",\"data\":\"x\"}\n", func(m string) string {
+			b, _ := json.Marshal(map[string]string{"data": m, "id": "1"})
+			return string(b) + "\n"
+		}
+	case "application/octet-stream":
+		return "", func(m string) string { return m }
+	default:
+		return "--" + fakeBoundary + "\r\n\r\n\r\n--" + fakeBoundary + "\r\n", func(m string) string {
+			return "Content-Type: text/plain\r\n\r\n" + m + "\r\n--" + fakeBoundary + "\r\n"
+		}
+	}
+}
+
+func (f *fake) poll(w http.ResponseWriter, r *http.Request, s *sub, over <-chan time.Time) {
+	if f.closing {
+		w.Header().Set("Connection", "close")
+	}
+	select {
+	case m := <-s.messages:
+		_, _ = io.WriteString(w, m)
+	case <-over:
+		w.WriteHeader(204)
+	case <-r.Context().Done():
+	}
+}
+
+func (f *fake) join(s *sub, r *http.Request) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keys[s.key] = append(f.keys[s.key], s)
+	f.all = append(f.all, s)
+	f.peers[host] = true
+	f.key, f.fields = s.key, r.Header.Clone()
+	f.joined++
+}
+
+func (f *fake) leave(s *sub) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	without := func(list []*sub) (rest []*sub) {
+		for _, one := range list {
+			if one != s {
+				rest = append(rest, one)
+			}
+		}
+		return rest
+	}
+	f.keys[s.key], f.all = without(f.keys[s.key]), without(f.all)
 }
 
 func (f *fake) push(w http.ResponseWriter, r *http.Request) {
@@ -99,29 +190,34 @@ func (f *fake) push(w http.ResponseWriter, r *http.Request) {
 	if f.before != nil {
 		f.before(n)
 	}
-	message, _ := io.ReadAll(r.Body)
-	to := []string{r.PathValue("key")}
-	if f.deliver != nil {
-		to = f.deliver(n, to[0])
+	body, _ := io.ReadAll(r.Body)
+	message := string(body)
+	if f.garble != nil {
+		message = f.garble(n, message)
 	}
-	status := 404
-	for _, key := range to {
-		f.mu.Lock()
-		if messages := f.subs[key]; messages != nil {
-			messages <- string(message)
-			status = 200
-		}
-		f.mu.Unlock()
+	key := r.PathValue("key")
+	f.mu.Lock()
+	to := f.keys[key]
+	if f.deliver != nil {
+		to = f.deliver(n, key, to)
+	}
+	for _, s := range to {
+		s.messages <- message
+	}
+	f.mu.Unlock()
+	status, verdict := 200, fmt.Sprintf(`{"id":"","delivered":%d,"pending":0,"stored":0}`, len(to))
+	if len(to) == 0 {
+		status = 404
 	}
 	if f.answer != nil {
-		status = f.answer(n)
-	}
-	if f.closing {
-		w.Header().Set("Connection", "close")
+		status, verdict = f.answer(n, len(to))
 	}
 	if status == 0 {
 		panic(http.ErrAbortHandler) // the connection ends without an answer
 	}
+	if f.closing {
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(status)
-	fmt.Fprintln(w, strings.Repeat("verdict ", n%5))
+	fmt.Fprintln(w, verdict, strings.Repeat(" ", n%5))
 }

@@ -10,22 +10,16 @@ import (
 
 // Usage is what a process has used so far.
 type Usage struct {
-	Memory int64         // resident, bytes
-	CPU    time.Duration // of all threads, in user and kernel mode; the kernel counts it in steps of 10 ms
-}
-
-// Readings are what the server's process had used at three moments of a run.
-type Readings struct {
-	Before Usage // no client is connected yet
-	Held   Usage // every client is settled, nothing is pushed yet
-	Ended  Usage // the last push was sent, and all clients are still there
+	Resident int64         // bytes in RAM, shared pages included
+	Private  int64         // of these, the process's own; 0 if the kernel would not say
+	CPU      time.Duration // of all threads, in user and kernel mode; the kernel counts it in steps of 10 ms
 }
 
 // clockTick is the unit of CPU times in /proc, the same on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// readUsage reads what a process has used, from /proc/pid/stat (proc(5)).
-func readUsage(pid int) (Usage, error) {
+// ReadUsage reads what a process has used, from /proc/PID/stat and smaps_rollup (proc(5)).
+func ReadUsage(pid int) (Usage, error) {
 	name := fmt.Sprintf("/proc/%d/stat", pid)
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -35,7 +29,22 @@ func readUsage(pid int) (Usage, error) {
 	if !ok {
 		return Usage{}, fmt.Errorf("%s cannot be understood", name)
 	}
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)); err == nil { // another user's may not be read
+		u.Private = parsePrivate(b)
+	}
 	return u, nil
+}
+
+// parsePrivate adds up the lines that count pages nobody shares: "Private_Dirty:   1234 kB".
+func parsePrivate(b []byte) (sum int64) {
+	for line := range bytes.Lines(b) {
+		fields := bytes.Fields(line)
+		if len(fields) == 3 && bytes.HasPrefix(fields[0], []byte("Private_")) && string(fields[0]) != "Private_Hugetlb:" {
+			n, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+			sum += n << 10
+		}
+	}
+	return sum
 }
 
 // parseStat finds utime, stime and rss. The second field is the program's name in brackets and may hold anything.
@@ -57,5 +66,5 @@ func parseStat(b []byte) (u Usage, ok bool) {
 		}
 		n[i] = v
 	}
-	return Usage{Memory: n[2] * int64(os.Getpagesize()), CPU: time.Duration(n[0]+n[1]) * clockTick}, true
+	return Usage{Resident: n[2] * int64(os.Getpagesize()), CPU: time.Duration(n[0]+n[1]) * clockTick}, true
 }

@@ -2,10 +2,9 @@ package swarm
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
+	"time"
 
 	"holdfast/codec/h1"
 	"holdfast/engine/record"
@@ -13,125 +12,107 @@ import (
 
 // publisher is one connection that pushes, one push at a time.
 type publisher struct {
-	open   bool // connected, or connecting
-	busy   bool // waits for the answer to push
-	inBody bool // the answer's head was read
-	keep   bool // the server keeps the connection after this answer
-	push   int
-	status int // of the latest answer, 0 before the first
-	body   h1.Body
+	load   uint8 // index into worker.loads
+	open   bool  // connected, or connecting
+	busy   bool  // waits for the verdict on a push
+	inBody bool  // the verdict's head was read
+	keep   bool  // the server keeps the connection after this verdict
+
+	key      uint32 // of the push: of its worker's share of the load
+	number   int64
+	intended int64
+	status   int
+	body     h1.Body
+	text     []byte // the verdict's body so far
 }
 
-// A message is its stamp and padding: the stamp says which push it is, so that its intended time is known.
 const (
-	stampMark  = "hf:"
-	stampBytes = len(stampMark) + 16
-	dataField  = "data: "
+	reopenAfter  = 100 * time.Millisecond // a server that cuts publishers off is not hammered
+	verdictBytes = 4 << 10                // what is read of a verdict; counts come first
 )
 
-// padding is what follows the stamp in a message of that size.
-func padding(size int) []byte { return bytes.Repeat([]byte{'.'}, size-stampBytes) }
-
-func appendStamp(b []byte, number uint64) []byte {
-	var raw [8]byte
-	for i := range raw {
-		raw[i] = byte(number >> (56 - 8*i))
+// pushDue sends what is due in one load, while there are publishers free to send it, and says when to come again.
+func (w *worker) pushDue(t *traffic, now int64) time.Duration {
+	if t.pubs == 0 {
+		return w.cfg.Duration
 	}
-	return hex.AppendEncode(append(b, stampMark...), raw[:])
+	w.reopen(t, now)
+	due := t.due(now)
+	for range perTick {
+		if t.next >= due {
+			return max(0, time.Duration(t.intended(t.next)-now))
+		}
+		if len(t.idle) == 0 {
+			return lookAgain // whoever answers wakes the loop before that
+		}
+		w.publish(t)
+	}
+	return 0
 }
 
-// stamped reads the stamp of a message from its line in an event stream.
-func stamped(line []byte) (number uint64, ok bool) {
-	const begin = dataField + stampMark
-	if len(line) < len(begin)+16 || string(line[:len(begin)]) != begin {
-		return 0, false
-	}
-	var raw [8]byte
-	if _, err := hex.Decode(raw[:], line[len(begin):len(begin)+16]); err != nil {
-		return 0, false
-	}
-	for _, b := range raw {
-		number = number<<8 | uint64(b)
-	}
-	return number, true
-}
-
-// reopen connects publishers that are missing: those that have served at once, others with a pause, so that a dead
-// server is not hammered.
-func (w *worker) reopen(now int64) {
-	if w.opened == len(w.publishers) || now < w.reopenAt {
+// reopen connects publishers that are missing.
+func (w *worker) reopen(t *traffic, now int64) {
+	if t.closed == 0 || now < t.reopenAt {
 		return
 	}
-	w.reopenAt = now + int64(reopenEvery)
-	for i := range w.publishers {
+	for i := t.first; i < t.first+t.pubs; i++ {
 		p := &w.publishers[i]
 		if p.open {
 			continue
 		}
 		slot, ok := w.open(w.cfg.Publish, i)
 		if !ok {
+			t.reopenAt = now + int64(reopenAfter)
 			return
 		}
 		r := w.loop.At(slot)
-		r.State, r.Extra = publisherState, uint32(i+1)
-		*p = publisher{open: true}
-		w.opened++
-		w.idle = append(w.idle, slot) // what is written before it is connected leaves when it is
+		r.State, r.Extra = publishing, uint32(i+1)
+		p.open, p.busy, p.inBody = true, false, false
+		t.closed--
+		t.idle = append(t.idle, slot) // what is written before it is connected leaves when it is
 	}
 }
 
-// target is the number of the client that push i goes to: any of them, by a fixed scatter (splitmix64).
-func (w *worker) target(i int) uint32 {
-	z := (uint64(i) + 1) * 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return w.targets[(z^z>>31)%uint64(len(w.targets))]
-}
-
-// free takes an idle publisher that is not about to close, 0 if there is none.
-func (w *worker) free() uint32 {
-	for len(w.idle) > 0 {
-		slot := w.idle[len(w.idle)-1]
-		w.idle = w.idle[:len(w.idle)-1]
-		if !w.loop.At(slot).Closing {
-			return slot
-		}
+// publish sends the next push of a load over a free publisher.
+func (w *worker) publish(t *traffic) {
+	slot := t.idle[len(t.idle)-1]
+	t.idle = t.idle[:len(t.idle)-1]
+	i := w.loop.At(slot).Extra - 1
+	p := &w.publishers[i]
+	p.number, p.key = t.next, t.target(t.next)
+	t.next++
+	if p.intended = w.kernel.Now(); !t.flat() {
+		p.intended = t.intended(p.number)
 	}
-	return 0
-}
+	p.busy, p.inBody = true, false
 
-// publish sends push i over a free publisher.
-func (w *worker) publish(slot uint32, i int) {
-	p := &w.publishers[w.loop.At(slot).Extra-1]
-	p.push, p.inBody, p.busy = i, false, true
-	w.unjudged++
-
-	b := append(w.request[:0], "POST "+w.cfg.PublishPath...)
-	b = w.appendKey(b, w.target(i))
-	b = append(b, " HTTP/1.1\r\nHost: "+w.cfg.Publish.String()+"\r\nContent-Type: text/plain\r\nContent-Length: "...)
-	b = append(strconv.AppendInt(b, int64(w.cfg.Size), 10), "\r\n\r\n"...)
-	b = appendStamp(b, uint64(i)*uint64(w.cfg.Loops)+uint64(w.index))
-	b = append(b, w.padding...)
+	pub := int(i) - t.first
+	seq := &t.seqs[pub*len(t.members)+int(p.key)]
+	*seq++
+	s := stamp{
+		run: w.run, load: uint8(t.index), publisher: uint16(pub), key: t.globalKey(p.key), seq: *seq,
+		number: p.number, intended: p.intended,
+	}
+	b := appendKey(append(w.request[:0], w.words.push...), w.run, s.load, s.key)
+	b = append(b, w.words.pushed...)
+	b = append(s.appendTo(b), w.words.padding...)
 	w.request = b
+	now := w.kernel.Now()
 	w.loop.Write(slot, b)
-	w.fated(i, sent)
+	t.ledger.send(p.number, p.intended, now)
+	t.lateness.Record(p.intended, now)
 	w.counts.Sent.Add(1)
-	w.late.Record(w.intended(i), w.kernel.Now())
 }
 
 // verdict reads the answer to a push.
-func (w *worker) verdict(slot uint32, r *record.Record, b []byte) int {
-	used := 0
-	p := &w.publishers[r.Extra-1]
+func (w *worker) verdict(slot uint32, p *publisher, b []byte) (used int) {
 	if !p.busy {
-		w.broken(slot, errors.New("an answer that nobody asked for"))
-		return len(b)
+		return w.nonsense(slot, len(b), errors.New("an answer that nobody asked for"))
 	}
 	for !p.inBody {
 		n, done, err := w.head(b[used:])
 		if err != nil {
-			w.broken(slot, err)
-			return len(b)
+			return w.nonsense(slot, len(b), err)
 		}
 		if !done {
 			return used
@@ -139,71 +120,115 @@ func (w *worker) verdict(slot uint32, r *record.Record, b []byte) int {
 		used += n
 		if w.response.Status >= 200 {
 			p.status, p.keep, p.body, p.inBody = w.response.Status, w.response.KeepAlive, w.response.Body(), true
+			p.text = p.text[:0]
 		}
 	}
 	for {
-		ev, _, n, err := p.body.Next(b[used:], &streamLimits)
+		ev, data, n, err := p.body.Next(b[used:], &streamLimits)
 		used += n
 		switch {
 		case err != nil:
-			w.broken(slot, err)
-			return len(b)
+			return w.nonsense(slot, len(b), err)
 		case ev == h1.NeedMore:
 			return used
+		case ev == h1.Data:
+			p.text = append(p.text, data[:min(len(data), verdictBytes-len(p.text))]...)
 		case ev == h1.End:
 			w.judge(p)
 			if !p.keep {
-				w.loop.Close(slot, record.ReasonGone)
+				w.loop.Close(slot, record.ReasonDone)
 				return len(b)
 			}
-			w.idle = append(w.idle, slot)
+			t := w.loads[p.load]
+			t.idle = append(t.idle, slot)
 			return used
 		}
 	}
 }
 
-// verdictEnds takes the end of a connection for the end of an answer that is framed so.
-func (w *worker) verdictEnds(r *record.Record) {
-	if r.State != publisherState {
+func (w *worker) nonsense(slot uint32, all int, err error) int {
+	w.trouble(protocolTrouble(err) + ", to a publisher")
+	w.loop.Close(slot, record.ReasonProtocol)
+	return all
+}
+
+// judge books what the server said to a push.
+func (w *worker) judge(p *publisher) {
+	t := w.loads[p.load]
+	p.busy = false
+	t.status[p.status]++
+	t.answers.Record(p.intended, w.kernel.Now())
+	w.counts.Answered.Add(1)
+	members := t.members[p.key]
+	if w.cfg.Form == Poll {
+		members = 0 // between two polls nobody is there, and that is no fault
+	}
+	promised, told := promisedBy(p.text)
+	switch {
+	case p.status >= 300:
+		promised = 0
+		w.counts.Refused.Add(1)
+	case !told:
+		promised = members // it was taken, and says no more than that
+	}
+	t.ledger.answer(p.number, promised, members)
+}
+
+// promises are the ways in which servers say how many clients a message goes to: our own verdict, and what a channel
+// of nchan tells in JSON and in text.
+var promises = [][][]byte{
+	{[]byte(`"delivered":`), []byte(`"pending":`)},
+	{[]byte(`"subscribers":`)},
+	{[]byte(`active subscribers:`)},
+}
+
+// promisedBy reads from a verdict how many clients the message is said to reach.
+func promisedBy(text []byte) (n uint32, ok bool) {
+	for _, names := range promises {
+		for _, name := range names {
+			_, rest, found := bytes.Cut(text, name)
+			if !found {
+				continue
+			}
+			ok = true
+			n += leadingNumber(bytes.TrimLeft(rest, " "))
+		}
+		if ok {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func leadingNumber(b []byte) (n uint32) {
+	for _, c := range b {
+		if c < '0' || c > '9' || n > 1<<28 {
+			return n
+		}
+		n = n*10 + uint32(c-'0')
+	}
+	return n
+}
+
+func (w *worker) publisherClosed(slot, i uint32, why record.Reason) {
+	p := &w.publishers[i]
+	t := w.loads[p.load]
+	p.open = false
+	t.closed++
+	if at := slices.Index(t.idle, slot); at >= 0 {
+		t.idle = slices.Delete(t.idle, at, at+1)
+	}
+	if why == record.ReasonDone {
+		w.loop.Wake() // to connect anew at once
 		return
 	}
-	if p := &w.publishers[r.Extra-1]; p.busy && p.inBody && p.body.EOF() == nil {
-		w.judge(p)
+	now := w.kernel.Now()
+	t.reopenAt = now + int64(reopenAfter)
+	if why != record.ReasonProtocol { // that was told already
+		w.trouble("a publisher was " + closings[why])
 	}
-}
-
-// judge notes what the server said to a push.
-func (w *worker) judge(p *publisher) {
-	p.busy = false
-	w.unjudged--
-	w.status[p.status]++
-	w.answers.Record(w.intended(p.push), w.kernel.Now())
-	become := accepted
-	if p.status < 300 {
-		w.counts.Accepted.Add(1)
-	} else {
-		w.counts.Refused.Add(1)
-		become = refused
-	}
-	if w.fates[p.push] == sent { // the message may have been faster
-		w.fated(p.push, become)
-	}
-}
-
-func (w *worker) publisherClosed(slot uint32, r *record.Record, why record.Reason) {
-	p := &w.publishers[r.Extra-1]
-	p.open = false
-	w.opened--
 	if p.busy {
 		p.busy = false
-		w.unjudged--
-		w.counts.Unanswered.Add(1)
-		w.answers.Abandon(w.intended(p.push), w.kernel.Now())
-		w.note("a push got no answer: %v", why)
-	} else if p.status > 0 {
-		w.reopenAt = 0 // it has answered and ended in good order: no reason to be slow
-	}
-	if i := slices.Index(w.idle, slot); i >= 0 {
-		w.idle = slices.Delete(w.idle, i, i+1)
+		t.ledger.lapse(p.number, now)
 	}
 }

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"time"
 
 	"holdfast/codec/h1"
@@ -12,112 +13,103 @@ import (
 
 // phase is where a worker is in its run.
 //
-//	ramping → waiting → pushing → draining → over
+//	ramping → waiting → pushing → draining → waiting → over
 type phase uint8
 
 const (
 	ramping  phase = iota // clients are being connected
-	waiting               // all of this worker's are settled, but not all of the others'
+	waiting               // for the other workers, or for the end
 	pushing               // the duration runs
-	draining              // what was due is still sent and may still arrive
+	draining              // nothing more is sent; what is under way may still arrive
 	over                  // the loop stops
 )
 
 const (
-	beginLag    = 50 * time.Millisecond // between everybody's being ready and the first push, so that all loops see it
-	lookAgain   = 10 * time.Millisecond // how often a worker looks for what others do
-	reopenEvery = 100 * time.Millisecond
-	perTick     = 128 // connects and pushes of one tick: answers are read in between
-)
-
-// fate is what is known of one push.
-type fate uint8
-
-const (
-	unsent fate = iota
-	sent
-	refused  // the server said no, or nothing
-	accepted // the server said yes, the message has not come
-	received
+	lookAgain = 10 * time.Millisecond // how soon a worker that waits for answers looks whether it should
+	perTick   = 128                   // connects, and pushes of each load, in one tick: answers are read in between
+	readBytes = 64 << 10
 )
 
 // worker is one loop's share of a run, the tenant of the loop and the protocol of its connections. Everything belongs
-// to the loop's goroutine, and after Run returns to whoever called it.
+// to the loop's goroutine, and after Run to whoever called it.
 type worker struct {
 	*shared
 	index  int
 	kernel *epoll.Kernel
 	loop   *loop.Loop
+	beat   *metronome
 	phase  phase
 	end    int64 // of the present phase, where that has one
 
-	// Clients.
-	clients  []client // by record.Extra - 1
-	begun    int      // connections begun
-	settled  int      // of these, subscribed or failed
-	connect  hist.Schedule
-	partial  map[uint32][]byte // lines cut between two reads, by slot: rare
-	targets  []uint32          // numbers of the subscribed, once all are settled
+	clients []client // by record.Extra - 1
+	begun   int      // clients that were begun with
+	settled int      // of these, subscribed or failed
+	connect hist.Schedule
+	again   []uint32 // clients to connect anew: polls whose connection ended as it should
+	reader  reader
+
+	loads      []*traffic  // those that this worker has a share of
+	publishers []publisher // of all loads, by record.Extra - 1
+
 	response h1.Response
 	request  []byte
+	words    words
 
-	// Pushes. Push i of this worker is number i*Loops + index of the run.
-	plan       hist.Schedule
-	fates      []fate // by i
-	next       int    // the next i to send
-	underWay   int    // pushes that are sent or accepted, but not received
-	unjudged   int    // publishers that wait for an answer
-	idle       []uint32
-	publishers []publisher // by record.Extra - 1
-	opened     int         // publishers that are connected or connecting
-	reopenAt   int64
-	padding    []byte
-
-	connects                  *hist.Recorder
-	late, answers, deliveries *hist.Recorder // nil until pushing begins
-	status                    map[int]int
-	unsent, missing           int64
+	connects   *hist.Recorder
+	subscribed int64 // monotonic ns, when the last client was
+	troubles   map[string]int64
 }
+
+// What record.State says of a connection.
+const (
+	asking     uint8 = iota // a client without an answer yet
+	streaming               // a client whose stream is open
+	publishing              // a publisher
+)
 
 func newWorker(s *shared, index int) (*worker, error) {
 	k, err := epoll.New()
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{
-		shared: s, index: index, kernel: k,
-		clients:    make([]client, share(s.cfg.Conns, s.cfg.Loops, index)),
-		publishers: make([]publisher, share(s.cfg.Publishers, s.cfg.Loops, index)),
-		partial:    make(map[uint32][]byte),
-		status:     make(map[int]int),
-	}
-	if s.cfg.Rate == 0 {
-		w.publishers = nil
+	w := &worker{shared: s, index: index, kernel: k, troubles: make(map[string]int64), words: newWords(&s.cfg)}
+	w.reader.init(&s.cfg, w.message)
+	for i := range s.cfg.Loads {
+		w.takeShare(i)
 	}
 	conns := len(w.clients) + len(w.publishers)
-	w.loop = loop.New(k, loop.Config{ID: index, MaxSlots: conns + 64, MaxConns: int64(conns) + 64})
+	w.loop = loop.New(k, loop.Config{
+		ID: index, MaxSlots: conns + spareFiles, MaxConns: int64(conns + spareFiles), ReadBytes: readBytes,
+		StallTimeout: s.cfg.ConnectWait + s.cfg.Duration + s.cfg.Grace, // the server's patience is what is measured
+	})
+	w.beat = newMetronome(k.Now, k.Wake)
 	w.loop.Speak(record.Client, w)
 	w.loop.Host(w)
-	now := k.Now()
-	w.connect = hist.Every(now, int64(max(s.cfg.ConnectRate/s.cfg.Loops, 1)), time.Second)
-	w.connects = hist.New(0)
 	return w, nil
 }
 
-// share is how many of n things fall to a worker.
-func share(n, workers, index int) int { return (n - index + workers - 1) / workers }
+// share is how many of n things fall to one of several, dealt in turn.
+func share(n, among, index int) int { return (n - index + among - 1) / among }
+
+// setOut is the last thing to happen before the loop runs.
+func (w *worker) setOut(begin int64) {
+	w.connect = hist.Every(begin, int64(w.cfg.ConnectRate), time.Second)
+	w.connects = hist.New(begin)
+	w.subscribed = begin
+	w.loop.Wake() // else the first wait, with no connection yet, is for ever
+}
 
 // Work goes on with what is due. It is the loop's once per tick.
 func (w *worker) Work(now int64) time.Duration {
+	w.reconnect()
 	switch w.phase {
 	case ramping:
 		return w.ramp(now)
-	case waiting:
-		return w.await(now)
 	case pushing:
 		return w.push(now)
 	case draining:
 		return w.drain(now)
+	case waiting, over:
 	}
 	return -1
 }
@@ -128,150 +120,102 @@ func (w *worker) Settled(uint32, record.Fate) {}
 // ramp connects the clients that are due, within bounds.
 func (w *worker) ramp(now int64) time.Duration {
 	if w.settled == len(w.clients) {
-		w.targets = w.subscribed()
 		w.phase = waiting
-		w.ready.Add(1)
-		return 0
+		w.ready <- struct{}{}
+		return -1
 	}
+	due := share(int(w.connect.Due(now)), w.cfg.workers(), w.index)
+	due = min(due, len(w.clients), w.begun+perTick, w.settled+w.cfg.Connecting)
 	begin := w.begun
-	due := min(int(w.connect.Due(now)), len(w.clients), begin+perTick, w.settled+w.cfg.Connecting)
 	for w.begun < due {
-		w.subscribe(w.begun)
 		w.begun++
+		w.subscribe(uint32(w.begun - 1))
 	}
 	switch {
-	case w.begun == len(w.clients), w.begun-w.settled >= w.cfg.Connecting:
-		return lookAgain // the next thing to happen is an answer
 	case w.begun == begin+perTick:
 		return 0
+	case w.begun == len(w.clients), w.begun >= w.settled+w.cfg.Connecting:
+		return lookAgain // the next thing to happen is an answer
 	}
-	return max(0, time.Duration(w.connect.At(int64(w.begun))-now))
+	return max(0, time.Duration(w.planned(w.begun)-now))
 }
 
-// await begins the duration together with the other workers.
-func (w *worker) await(now int64) time.Duration {
-	start := w.start.Load()
-	if start == 0 {
-		if int(w.ready.Load()) < w.cfg.Loops {
-			return lookAgain
-		}
-		if w.start.CompareAndSwap(0, now+int64(beginLag)) {
-			w.read(&w.server.Held)
-		}
-		start = w.start.Load()
-	}
-	w.late, w.answers, w.deliveries = hist.New(start), hist.New(start), hist.New(start)
-	w.end = start + int64(w.cfg.Duration)
-	w.phase = pushing
-	if w.cfg.Rate > 0 && len(w.targets) > 0 {
-		w.plan = hist.Every(start, int64(w.cfg.Rate), time.Second)
-		w.fates = make([]fate, share(int(w.plan.Due(w.end-1)), w.cfg.Loops, w.index))
-		w.padding = padding(w.cfg.Size)
-	}
-	return 0
+// planned is when client i of this worker was meant to connect.
+func (w *worker) planned(i int) int64 {
+	return w.connect.At(int64(i)*int64(w.cfg.workers()) + int64(w.index))
 }
 
-// push lasts for the duration.
-func (w *worker) push(now int64) time.Duration {
-	if now >= w.end {
-		w.phase = draining
-		w.end = now + int64(w.cfg.Grace)
-		return 0
-	}
-	return min(w.pump(now), time.Duration(w.end-now))
-}
-
-// pump sends what is due and free to go, and says when to call it again.
-func (w *worker) pump(now int64) time.Duration {
-	if w.next == len(w.fates) {
-		return w.cfg.Duration // all is sent, or there is nobody to send to
-	}
-	w.reopen(now)
-	due := min(share(int(w.plan.Due(now)), w.cfg.Loops, w.index), len(w.fates))
-	for range perTick {
-		if w.next == len(w.fates) {
-			return w.cfg.Duration
-		}
-		if w.next >= due {
-			return w.until(w.intended(w.next), now)
-		}
-		slot := w.free()
-		if slot == 0 {
-			return lookAgain // whoever answers wakes the loop before that
-		}
-		w.publish(slot, w.next)
-		w.next++
-	}
-	return 0
-}
-
-// until is how long to wait for a time. The loop's wait is rounded up to whole milliseconds, so being exact means to
-// wait for the whole ones only and to look again and again for the rest.
-func (w *worker) until(at, now int64) time.Duration {
-	d := max(time.Duration(at-now), 0)
-	if w.cfg.Exact {
-		return d.Truncate(time.Millisecond)
-	}
-	return d
-}
-
-// intended is when push i of this worker was meant to be sent.
-func (w *worker) intended(i int) int64 {
-	return w.plan.At(int64(i)*int64(w.cfg.Loops) + int64(w.index))
-}
-
-// drain goes on until nothing is under way any more, but not for ever.
-func (w *worker) drain(now int64) time.Duration {
-	wait := w.pump(now)
-	if now >= w.end || w.next == len(w.fates) && w.underWay == 0 && w.unjudged == 0 {
-		w.finish()
-		return 0
-	}
-	return min(wait, lookAgain)
-}
-
-// fated notes what became of push i.
-func (w *worker) fated(i int, f fate) {
-	if w.fates[i] == unsent {
-		w.underWay++
-	}
-	if f == refused || f == received {
-		w.underWay--
-	}
-	w.fates[i] = f
-}
-
-// finish takes stock and stops the loop.
-func (w *worker) finish() {
-	if w.phase == over {
+// start begins the duration, at the same time in all workers.
+func (w *worker) start(at int64) {
+	if w.phase != waiting {
 		return
 	}
+	for _, t := range w.loads {
+		t.start(at)
+		if t.Rate > 0 && t.pubs > 0 {
+			w.beat.run()
+		}
+	}
+	w.phase, w.end = pushing, at+int64(w.cfg.Duration)
+}
+
+// push sends what is due in each load. Loads take turns tick by tick, so that none waits for another's backlog.
+func (w *worker) push(now int64) time.Duration {
+	if now >= w.end {
+		w.cease()
+		return 0
+	}
+	wait := time.Duration(w.end - now)
+	for _, t := range w.loads {
+		wait = min(wait, w.pushDue(t, now))
+	}
+	w.beat.next(now + int64(wait))
+	return wait
+}
+
+// cease ends the pushing, or whatever led to it, early or on time.
+func (w *worker) cease() {
+	switch w.phase {
+	case pushing:
+		for _, t := range w.loads {
+			t.cease(min(w.loop.Now(), w.end-1))
+		}
+	case draining, over:
+		return
+	case ramping, waiting:
+	}
+	w.phase, w.end = draining, w.loop.Now()+int64(w.cfg.Grace)
+}
+
+// drain sends what was due and waits until nothing is under way any more, but not for ever.
+func (w *worker) drain(now int64) time.Duration {
+	open := 0
+	for _, t := range w.loads {
+		if t.backlog() > 0 && now < w.end {
+			w.pushDue(t, now)
+			open++
+		}
+		open += t.ledger.open
+	}
+	if open > 0 && now < w.end {
+		return lookAgain
+	}
+	for _, t := range w.loads {
+		t.giveUp(now)
+	}
+	w.beat.stop()
+	w.phase = waiting
+	w.drained <- struct{}{}
+	return -1
+}
+
+// finish takes stock and stops the loop, which closes all connections.
+func (w *worker) finish() {
 	w.phase = over
+	w.beat.stop()
 	now := w.kernel.Now()
-	if w.index == 0 {
-		w.read(&w.server.Ended)
-	}
-	for i, f := range w.fates {
-		if w.intended(i) > now {
-			break // the run was cut short before this was due
-		}
-		switch f {
-		case unsent:
-			w.unsent++
-			w.answers.Abandon(w.intended(i), now)
-			w.deliveries.Abandon(w.intended(i), now)
-		case sent:
-			w.deliveries.Abandon(w.intended(i), now)
-		case accepted:
-			w.missing++
-			w.deliveries.Abandon(w.intended(i), now)
-		case refused, received:
-		}
-	}
-	for i := range w.publishers {
-		if p := &w.publishers[i]; p.busy {
-			w.answers.Abandon(w.intended(p.push), now)
-		}
+	for _, t := range w.loads {
+		t.ledger.close(now)
 	}
 	w.loop.Stop()
 }
@@ -279,33 +223,82 @@ func (w *worker) finish() {
 // Received passes input on to the side that the connection is on.
 func (w *worker) Received(slot uint32, b []byte) int {
 	r := w.loop.At(slot)
-	if r.State >= publisherState {
-		return w.verdict(slot, r, b)
+	if r.State == publishing {
+		return w.verdict(slot, &w.publishers[r.Extra-1], b)
 	}
-	return w.message(slot, r, b)
+	return w.input(slot, r, b)
 }
 
 // Happened ends connections that the server ended, or that waited too long.
 func (w *worker) Happened(slot uint32, e loop.Event) {
+	r := w.loop.At(slot)
 	switch e {
 	case loop.Ended:
-		w.verdictEnds(w.loop.At(slot))
-		w.loop.Close(slot, record.ReasonGone)
+		w.ended(slot, r)
 	case loop.Expired:
 		w.loop.Close(slot, record.ReasonTimeout)
-	case loop.Opened, loop.HungUp, loop.Drained:
+	case loop.Drained:
+		if r.State == asking {
+			w.asked(slot, r.Extra-1)
+		}
+	case loop.Opened, loop.HungUp:
 	}
 }
 
 // Closed counts a connection out.
 func (w *worker) Closed(slot uint32, why record.Reason) {
-	if w.phase == over {
-		return
-	}
 	r := w.loop.At(slot)
-	if r.State >= publisherState {
-		w.publisherClosed(slot, r, why)
+	switch {
+	case w.phase == over || r.Extra == 0:
+	case r.State == publishing:
+		w.publisherClosed(slot, r.Extra-1, why)
+	default:
+		w.clientClosed(r, why)
+	}
+}
+
+// message books what a client was sent.
+func (w *worker) message(i uint32, data []byte) {
+	s, ok := stamped(data)
+	if !ok || s.run != w.run {
+		w.counts.Foreign.Add(1)
 		return
 	}
-	w.clientClosed(slot, r, why)
+	now := w.kernel.Now()
+	c := &w.clients[i]
+	t := w.loads[c.load]
+	books := &t.ledger.books
+	pub := int(s.publisher)
+	switch {
+	case int(s.load) != t.index || s.key != t.globalKey(c.key):
+		books.Stray++
+		return
+	case pub >= t.pubs || s.seq == 0 || s.seq > t.seqs[pub*len(t.members)+int(c.key)],
+		len(data) != w.cfg.Size || !bytes.Equal(data[MinSize:], w.words.padding):
+		books.Garbled++
+		return
+	}
+	switch t.tracks[int(c.member)*t.pubs+pub].take(s.seq) {
+	case doubled:
+		books.Doubled++
+		return
+	case late:
+		books.Disordered++
+	case inOrder:
+	}
+	t.ledger.arrive(s.number)
+	t.arrivals.Record(s.intended, now)
+	w.counts.Arrived.Add(1)
+}
+
+// maxTroubles bounds the kinds of trouble that are told apart.
+const maxTroubles = 32
+
+// trouble counts something that went wrong by its kind.
+func (w *worker) trouble(kind string) {
+	w.counts.Errors.Add(1)
+	if _, known := w.troubles[kind]; !known && len(w.troubles) >= maxTroubles {
+		kind = "other"
+	}
+	w.troubles[kind]++
 }
