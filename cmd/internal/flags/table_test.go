@@ -125,7 +125,7 @@ Logs:
         Default false; TEST_VERBOSE
   --node <name>
         What this node is called.
-        Default none; TEST_NODE
+        Default empty; TEST_NODE
 `
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -23,7 +23,7 @@ func (t Table) Usage(prefix string) string {
 		fmt.Fprintf(&b, "  --%s%s\n", f.Name, f.hint())
 		fallback := f.Default
 		if fallback == "" {
-			fallback = "none"
+			fallback = "empty"
 		}
 		wrap(&b, f.Help)
 		wrap(&b, fmt.Sprintf("Default %s; %s", fallback, EnvName(prefix, f.Name)))
