@@ -1,10 +1,10 @@
 package http1
 
 import (
-	"holdfast/engine/record"
 	"time"
 
 	"holdfast/codec/h1"
+	"holdfast/engine/record"
 )
 
 // sparesKept bounds the parsers that wait for the next head that comes in pieces.

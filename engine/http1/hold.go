@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"holdfast/engine/record"
 	"time"
 
 	"holdfast/codec/h1"
@@ -10,6 +9,7 @@ import (
 	"holdfast/codec/sse"
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
+	"holdfast/engine/record"
 )
 
 // Wire forms of messages: a push is framed at most once in each. A stream's form comes chunked or, for HTTP/1.0, bare;

@@ -84,7 +84,7 @@ func TestRefusesFraming(t *testing.T) {
 	// §6.3: "If a Transfer-Encoding header field is present in a request and the chunked transfer coding is not the final
 	// encoding … the server MUST respond with the 400 (Bad Request) status code and then close the connection."
 	f(t, top+"Transfer-Encoding: chunked, identity\r\n\r\n", 400, "chunked is not the last coding")
-	// §7.1: "A sender MUST NOT apply the chunked transfer coding more than once to a message body".
+	// §6.1: "A sender MUST NOT apply the chunked transfer coding more than once to a message body".
 	f(t, top+"Transfer-Encoding: chunked, chunked\r\n\r\n", 400, "chunked applied twice")
 	f(t, top+"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "chunked applied twice")
 	f(t, top+"Transfer-Encoding: chunked,\r\n\r\n", 400, "malformed Transfer-Encoding")

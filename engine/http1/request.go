@@ -2,10 +2,10 @@ package http1
 
 import (
 	"errors"
-	"holdfast/engine/record"
 
 	"holdfast/codec/h1"
 	"holdfast/engine/exchange"
+	"holdfast/engine/record"
 )
 
 // Received is the loop's input. Requests that are answered at once are taken one after the other, in order

@@ -1,12 +1,12 @@
 package http1
 
 import (
-	"holdfast/engine/record"
 	"time"
 
 	"holdfast/codec/field"
 	"holdfast/codec/h1"
 	"holdfast/engine/exchange"
+	"holdfast/engine/record"
 )
 
 // date is the Date field's value, made anew once a second.

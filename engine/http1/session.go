@@ -7,13 +7,13 @@
 package http1
 
 import (
-	"holdfast/engine/record"
 	"math"
 	"time"
 
 	"holdfast/codec/h1"
 	"holdfast/engine/exchange"
 	"holdfast/engine/loop"
+	"holdfast/engine/record"
 )
 
 // The states of a connection: where its current request is. Kept in record.Record.State.
