@@ -66,6 +66,32 @@ func TestFanoutsTakeTurns(t *testing.T) {
 	small.wantVerdict("200 delivered 2")
 }
 
+// Many pushes to one small group have no more of a tick than one to a large group.
+func TestManyFanoutsToOneKeyTakeOneTurn(t *testing.T) {
+	w := newWorld(t, 1, Config{FanoutPerTick: 24}, route.Policy{})
+	l := w.loops[0]
+	for i := range 12 {
+		l.sub(fmt.Sprint("k", i/2))
+	}
+	for range 100 {
+		l.post("POST /push/k0", "m")
+	}
+	var others []*call
+	for i := 1; i < 6; i++ {
+		others = append(others, l.post(fmt.Sprint("POST /push/k", i), "m"))
+	}
+	l.tick()
+	for i, c := range others {
+		if !c.over {
+			t.Errorf("k%d waits for k0's hundred", i+1)
+		}
+	}
+	w.rest()
+	if first := l.calls[1].heard; len(first) != 100 {
+		t.Errorf("k0 heard %d", len(first))
+	}
+}
+
 // Neighbours' latency does not depend on somebody's group: a push to one holder is answered in its own tick while a
 // fan-out to 17,000 is under way, from this loop or another.
 func TestOneKeyPushesDuringLargeFanout(t *testing.T) {

@@ -213,7 +213,8 @@ func (g *Gateway) expire(x exchange.Exchange, r *record.Record) {
 	switch exchange.Form(r.Form) {
 	case exchange.NoForm:
 	case exchange.Poll:
-		g.scratch.response = exchange.Response{Status: 204}
+		g.scratch.fields = append(g.scratch.fields[:0], noStore)
+		g.scratch.response = exchange.Response{Status: 204, Fields: g.scratch.fields}
 		x.Respond(&g.scratch.response)
 	default:
 		policy := &g.cluster.Snapshot.Load().Policies[r.Policy]

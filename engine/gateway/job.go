@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
@@ -128,18 +130,13 @@ func (g *Gateway) runJobs() {
 	for budget > 0 && len(j.running) > 0 {
 		share := max(budget/len(j.running), 1)
 		for at := 0; at < len(j.running) && budget > 0; {
-			i := j.running[at]
-			budget -= g.walk(i, min(share, budget))
-			if j.pool[i].walking {
-				at++
-				continue
-			}
-			if next := g.succeed(i); next != 0 {
-				j.running[at] = next
+			used, over := g.runKey(at, min(share, budget))
+			budget -= used
+			if over {
+				j.running = slices.Delete(j.running, at, at+1)
 			} else {
-				j.running = append(j.running[:at], j.running[at+1:]...)
+				at++
 			}
-			g.endIfOver(i, j.pool[i])
 		}
 	}
 	if n := len(j.running); n > 1 { // another one is first in the next tick
@@ -147,6 +144,29 @@ func (g *Gateway) runJobs() {
 		copy(j.running, j.running[1:])
 		j.running[n-1] = first
 	}
+}
+
+// runKey goes on with one key's fan-outs, one after the other: many small ones have no more of a tick than a large one.
+// It reports how many holders were visited and whether none is left.
+func (g *Gateway) runKey(at, most int) (used int, over bool) {
+	j := &g.jobs
+	for used < most {
+		i := j.running[at]
+		b := j.pool[i]
+		used += g.walk(i, most-used)
+		if b.walking {
+			continue
+		}
+		next := g.succeed(i)
+		if next != 0 {
+			j.running[at] = next
+		}
+		g.endIfOver(i, b) // may begin a fan-out to the same key: behind all that run
+		if next == 0 {
+			return used, true
+		}
+	}
+	return used, false
 }
 
 // succeed takes a fan-out whose walk is over out of its key's line and starts the one behind it.

@@ -185,6 +185,53 @@ func TestTooManyPushes(t *testing.T) {
 	}
 }
 
+// A report that finds the publisher's box full, the reserve included, is lost: the publisher hears that, in time.
+func TestLostReport(t *testing.T) {
+	w := newWorld(t, 2, Config{MailBound: 4, VerdictTimeout: time.Second}, route.Policy{})
+	heard := w.loops[0].sub("here")
+	w.loops[1].sub("there")
+	pushes := []*call{w.loops[1].post("POST /push/here", "m"), w.loops[1].post("POST /push/here", "m")}
+	for range 3 {
+		w.loops[0].post("POST /push/there", "m")
+	}
+	w.loops[0].tick() // one report has the reserve
+	w.rest()
+	pushes[0].wantVerdict("200 delivered 1")
+	if pushes[1].over || len(heard.heard) != 2 || w.loops[0].g.Stats.BoxesFull != 1 {
+		t.Fatalf("%s, heard %q, boxes full %d", pushes[1], heard.heard, w.loops[0].g.Stats.BoxesFull)
+	}
+	w.now += int64(time.Second)
+	w.rest()
+	pushes[1].wantVerdict("504 unknown 1")
+}
+
+// Thousands of pushes that wait for a dead loop are given up in their order, and their list is cut.
+func TestManyOverdue(t *testing.T) {
+	w := newWorld(t, 2, Config{VerdictTimeout: time.Second}, route.Policy{})
+	w.loops[1].sub("k")
+	l := w.loops[0]
+	var pushes []*call
+	for i := range 3000 {
+		pushes = append(pushes, l.post("POST /push/k", "m"))
+		if i%1500 == 1499 {
+			w.now += int64(600 * time.Millisecond)
+			l.tick()
+		}
+	}
+	if !pushes[1499].over || pushes[1500].over {
+		t.Errorf("first half %s, second half %s", pushes[1499], pushes[1500])
+	}
+	if n := len(l.g.ops.overdue) - l.g.ops.first; n != 1500 {
+		t.Errorf("%d are overdue", n)
+	}
+	w.now += int64(600 * time.Millisecond)
+	l.tick()
+	pushes[2999].wantVerdict("504 unknown 1")
+	if n := len(l.g.ops.overdue); n != 0 || l.g.ops.waiting != 0 {
+		t.Errorf("%d are overdue, %d wait", n, l.g.ops.waiting)
+	}
+}
+
 // Every loop floods every other one with far more than the boxes hold: all ends, and every answer is one of two.
 func TestFullBoxesCannotDeadlock(t *testing.T) {
 	w := newWorld(t, 4, Config{MailBound: 16, FanoutPerTick: 4, VerdictTimeout: time.Hour}, route.Policy{})

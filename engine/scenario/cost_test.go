@@ -131,3 +131,38 @@ func TestPushDoesNotAllocate(t *testing.T) {
 	f("a group, another loop", 2, 3, raw)
 	f("by field, with an id", 1, 1, post("/push", "hello, this is a message", "Push-Key: alice", "Push-Id: 1", "Push-Event: e"))
 }
+
+// One-key pushes are answered within two ticks while a fan-out to 17,000 connections is under way on the same loop.
+func TestPushDuringLargeFanout(t *testing.T) {
+	n := newNode(t, 1, config{loops: 1})
+	u := n.units[0]
+	const members = 17_000
+	for range members {
+		u.subscribe("large", sse)
+	}
+	u.subscribe("alice", sse)
+	n.rest()
+	publisher := u.push("/push/nobody", "")
+	n.rest()
+	publisher.Read()
+	large := u.push("/push/large", "m")
+	u.loop.Tick()
+	u.loop.Tick()
+	most, pushes, ticks := 0, 0, 2
+	for ; len(large.read()) == 0; pushes++ {
+		publisher.Write([]byte(post("/push/alice", "m")))
+		waited := 0
+		for len(publisher.Read()) == 0 {
+			u.loop.Tick()
+			waited++
+		}
+		most = max(most, waited)
+		ticks += waited
+	}
+	v, _ := large.verdict()
+	t.Logf("%d deliveries in %d ticks; %d pushes meanwhile, the slowest took %d ticks", members, ticks, pushes, most)
+	if v.Delivered != members || most > 2 || ticks < members/128 {
+		t.Errorf("%v; the slowest push took %d ticks of %d", v, most, ticks)
+	}
+	n.end()
+}
