@@ -65,9 +65,7 @@ func (s *holdSettings) holdCost(u *readings, conns float64) (figures []report.Fi
 	add("server, resident memory per connection", float64(u.ready.Resident-u.before.Resident)/conns, "bytes")
 	add("server, resident memory", float64(u.ready.Resident)/(1<<20), "MiB")
 	add("server, CPU per connection established", micros(u.ready.CPU-u.before.CPU)/conns, "µs")
-	if held := s.Duration.Seconds(); held >= 1 {
-		add("server, CPU while holding", (u.done.CPU-u.ready.CPU).Seconds()/held*100, "% of one")
-	}
+	add("server, CPU while holding", u.share(), "% of one")
 	return figures
 }
 

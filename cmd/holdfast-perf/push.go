@@ -141,7 +141,7 @@ func (s *pushSettings) pushCost(u *readings, r *swarm.Result) (figures []report.
 	return []report.Figure{
 		{Name: "server, CPU per push", Value: micros(cpu) / float64(total.Sent), Unit: "µs"},
 		{Name: "server, CPU per delivery", Value: micros(cpu) / float64(total.Arrived), Unit: "µs"},
-		{Name: "server, CPU while pushing", Value: cpu.Seconds() / s.Duration.Seconds() * 100, Unit: "% of one"},
+		{Name: "server, CPU while pushing", Value: u.share(), Unit: "% of one"},
 	}
 }
 

@@ -125,6 +125,17 @@ type readings struct {
 	before swarm.Usage // no client is connected yet
 	ready  swarm.Usage // every client is settled, nothing is pushed yet
 	done   swarm.Usage // the last message has come, and all clients are still there
+
+	readyAt, doneAt time.Time
+}
+
+// share is how much of one CPU the server used between ready and done, in percent; 0 if that was too short to tell.
+func (u *readings) share() float64 {
+	span := u.doneAt.Sub(u.readyAt)
+	if span < time.Second {
+		return 0
+	}
+	return (u.done.CPU - u.ready.CPU).Seconds() / span.Seconds() * 100
 }
 
 // measured runs the swarm with a progress line a second and reads the server's usage.
@@ -144,8 +155,10 @@ func (s *swarmSettings) measured(ctx context.Context, out io.Writer) (r *swarm.R
 		switch m {
 		case swarm.Ready:
 			read(&used.ready)
+			used.readyAt = time.Now()
 		case swarm.Done:
 			read(&used.done)
+			used.doneAt = time.Now()
 		}
 	}
 	counts := new(swarm.Counts)

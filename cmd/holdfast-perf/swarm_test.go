@@ -150,6 +150,21 @@ func TestMistakesOfLoadRuns(t *testing.T) {
 	f("hold --mode one", "unknown flag")
 }
 
+func TestShareOfACPU(t *testing.T) {
+	f := func(cpu, span time.Duration, want float64) {
+		t.Helper()
+		u := readings{ready: swarm.Usage{CPU: time.Second}, done: swarm.Usage{CPU: time.Second + cpu}}
+		u.doneAt = u.readyAt.Add(span)
+		if got := u.share(); got != want {
+			t.Errorf("%v in %v is %v%%, want %v%%", cpu, span, got, want)
+		}
+	}
+	f(time.Second, 2*time.Second, 50)
+	f(3*time.Second, 2*time.Second, 150)
+	f(time.Second, 999*time.Millisecond, 0)
+	f(0, 0, 0)
+}
+
 func TestLoadsOfModes(t *testing.T) {
 	f := func(change func(*pushSettings), want ...swarm.Load) {
 		t.Helper()
