@@ -53,8 +53,10 @@ func TestFileExhaustion(t *testing.T) {
 
 	before := d.ticks(t)
 	time.Sleep(time.Second)
-	if used := d.ticks(t) - before; used > 5 {
-		t.Errorf("out of files, it used %d %% of a processor", used)
+	used := d.ticks(t) - before
+	t.Logf("out of files, it used %d %% of a processor", used)
+	if used > 5 {
+		t.Error("that is too much")
 	}
 	publisher.say(t, "POST /push/inside HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
 	publisher.hears(t, `"delivered":1`)
@@ -70,8 +72,10 @@ func TestFileExhaustion(t *testing.T) {
 	began := time.Now()
 	last := clients[2*files-1] // it came last, so it waits for everybody
 	last.hears(t, "text/event-stream")
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("it accepted again after %v", took)
+	took := time.Since(began)
+	t.Logf("it accepted again after %v", took)
+	if took > 3*time.Second { // 0.1 s on a quiet machine
+		t.Error("that is too long")
 	}
 	if m := d.metrics(t); m.Sum(metrics.AcceptPauses, "reason", "exhausted") == 0 {
 		t.Errorf("pauses: %v", m.By(metrics.AcceptPauses, "reason"))

@@ -10,6 +10,7 @@ import (
 func TestLeaving(t *testing.T) {
 	t.Parallel()
 	d := serve(t)
+	worst := time.Duration(0)
 	f := func(form, how string, leave func(*wire) error) {
 		t.Helper()
 		best := time.Hour // of three attempts: the machine may be busy with other things
@@ -24,6 +25,7 @@ func TestLeaving(t *testing.T) {
 			d.held(t, key, 0)
 			best = min(best, time.Since(began))
 		}
+		worst = max(worst, best)
 		if best > 100*time.Millisecond {
 			t.Errorf("%s, %s: the key was held for %v more", form, how, best)
 		}
@@ -39,6 +41,7 @@ func TestLeaving(t *testing.T) {
 		f(form, "half", func(w *wire) error { return w.CloseWrite() })
 		f(form, "reset", reset)
 	}
+	t.Logf("every key was free within %v", worst)
 }
 
 // What a client says behind a hold is not read, and does not keep it from leaving.
