@@ -59,7 +59,7 @@ func (r *Result) Totals() (sum Books) {
 // result adds up what the workers found.
 func (s *shared) result(workers []*worker) (*Result, error) {
 	r := &Result{Counts: s.counts, Troubles: make(map[string]int64), Loads: make([]LoadResult, len(s.cfg.Loads))}
-	var bad []error
+	bad := make([]error, 0, len(workers)+len(r.Loads))
 	connects := hist.New(s.begin)
 	for _, w := range workers {
 		r.Took = max(r.Took, time.Duration(w.subscribed-s.begin))
@@ -86,7 +86,7 @@ func (s *shared) result(workers []*worker) (*Result, error) {
 func (l *LoadResult) sum(load *Load, shares []*traffic) error {
 	l.Load, l.Status = *load, make(map[int]int64)
 	for _, t := range shares {
-		l.Books.add(&t.ledger.books)
+		l.add(&t.ledger.books)
 		for status, n := range t.status {
 			l.Status[status] += n
 		}

@@ -47,8 +47,10 @@ func Run(ctx context.Context, cfg Config, counts *Counts) (*Result, error) {
 		counts = new(Counts)
 	}
 	n := cfg.workers()
-	s := &shared{cfg: cfg, counts: counts, run: newRun(),
-		ready: make(chan struct{}, n), drained: make(chan struct{}, n), failed: make(chan error, n)}
+	s := &shared{
+		cfg: cfg, counts: counts, run: newRun(),
+		ready: make(chan struct{}, n), drained: make(chan struct{}, n), failed: make(chan error, n),
+	}
 	workers := make([]*worker, n)
 	defer func() {
 		for _, w := range workers {
