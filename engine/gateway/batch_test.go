@@ -66,6 +66,11 @@ func TestBatchRefused(t *testing.T) {
 	f(`[{"key":"a"}] x`, 400)
 	f("["+strings.Repeat("0,", maxBatchItems)+"0]", 413)
 	f(strings.Repeat(" ", 1<<20)+"[]", 413)
+	f(strings.Repeat("[", 1<<20), 400) // must not exhaust the stack
+	f(`[{"key":"a","data":`+strings.Repeat(`{"a":`, 1<<17), 400)
+	f(`[{"key":"a","data":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
+	f(`[{"key":"a","ttl":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
+	f(`[{"key":"a","unknown":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
 
 	w := newWorld(t, 1, Config{MaxBatch: 100}, route.Policy{})
 	if c := w.loops[0].beginSized("POST /push", 101, jsonBatch); c.answer.Status != 413 {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -183,6 +184,9 @@ func (l *fakeLoop) Respond(slot uint32, r *exchange.Response) {
 	c := l.calls[slot]
 	l.head(c, r)
 	c.answer.Body = slices.Clone(r.Body)
+	if r.Type == jsonType && !json.Valid(r.Body) {
+		l.t.Errorf("slot %d: %d with %q, which is no JSON", slot, r.Status, r.Body)
+	}
 	l.finish(c, record.ReasonDone)
 }
 

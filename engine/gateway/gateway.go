@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"holdfast/codec/field"
+	"holdfast/codec/ndjson"
 	"holdfast/engine/exchange"
 	"holdfast/engine/mailbox"
 	"holdfast/engine/record"
@@ -208,11 +209,15 @@ func (g *Gateway) answer(x exchange.Exchange, status int, kind string, body []by
 
 const jsonType = "application/json"
 
-// fail ends an exchange with an error that says what is wrong; text is ours and needs no escaping.
+// fail ends an exchange with an error that says what is wrong.
 func (g *Gateway) fail(x exchange.Exchange, status int, text string) {
-	b := append(g.scratch.out[:0], `{"error":"`...)
-	b = append(b, text...)
-	b = append(b, "\"}\n"...)
-	g.scratch.out = b
-	g.answer(x, status, jsonType, b)
+	g.answer(x, status, jsonType, g.errorBody(text))
+}
+
+// errorBody is built in scratch; text is ours, so it is UTF-8.
+func (g *Gateway) errorBody(text string) []byte {
+	b := append(g.scratch.out[:0], `{"error":`...)
+	b, _ = ndjson.AppendString(b, []byte(text))
+	g.scratch.out = append(b, "}\n"...)
+	return g.scratch.out
 }

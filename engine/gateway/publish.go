@@ -44,10 +44,7 @@ func (g *Gateway) allow(x exchange.Exchange, status int, methods string) {
 // unavailable refuses for now.
 func (g *Gateway) unavailable(x exchange.Exchange, text string) {
 	g.scratch.fields = append(g.scratch.fields[:0], field.Field{Name: []byte("Retry-After"), Value: []byte("1")})
-	body := append(g.scratch.out[:0], `{"error":"`...)
-	body = append(append(body, text...), "\"}\n"...)
-	g.scratch.out = body
-	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.scratch.fields, Body: body}
+	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.scratch.fields, Body: g.errorBody(text)}
 	x.Respond(&g.scratch.response)
 }
 
