@@ -80,14 +80,7 @@ func TestFormsInRoughWeather(t *testing.T) {
 			if said != verdicts || frames != heard {
 				t.Fatalf("%s, seed %d: %d verdicts, %d messages, want %d and %d\n%s", name, seed, said, frames, verdicts, heard, text)
 			}
-			if closed, _ := c.Closed(); !closed {
-				before := len(c.wire)
-				c.Write([]byte("GET /push/far HTTP/1.1\r\nHost: h\r\n\r\n"))
-				n.rest()
-				if next := c.read()[before:]; !bytes.HasPrefix(next, []byte("HTTP/1.1 200 OK\r\n")) {
-					t.Errorf("%s, seed %d: the next answer is %q", name, seed, next)
-				}
-			}
+			n.asksAgain(c)
 			n.end()
 		}
 	}
@@ -110,6 +103,20 @@ func TestFormsInRoughWeather(t *testing.T) {
 	f("parts", "/push", parts, strings.Repeat(part, 40)+"--b--", 200, 40, 40)
 	f("parts, cut", "/push", parts, strings.Repeat(part, 10)+"--b\r\nno field\r\n\r\n"+strings.Repeat("x", 3000), 200, 11, 10)
 	f("parts, no end", "/push", parts, strings.Repeat(part, 10)+"--b\r\nPush-Key: far\r\n\r\nhalf", 200, 11, 10)
+}
+
+// asksAgain uses a connection for another request, if it is still open.
+func (n *node) asksAgain(c *client) {
+	n.t.Helper()
+	if closed, _ := c.Closed(); closed {
+		return
+	}
+	before := len(c.wire)
+	c.Write([]byte("GET /push/far HTTP/1.1\r\nHost: h\r\n\r\n"))
+	n.rest()
+	if next := c.read()[before:]; !bytes.HasPrefix(next, []byte("HTTP/1.1 200 OK\r\n")) {
+		n.t.Errorf("the next answer is %q", next)
+	}
 }
 
 // A batch whose publisher does not read is dispatched no further than a turn, and goes on when it reads.

@@ -97,14 +97,7 @@ func truth(t *testing.T, n *node, seed uint64) (exact int) {
 			t.Errorf("%s: no verdict in %q", m.text, m.wire)
 			continue
 		}
-		whole := 0
-		for _, c := range subs {
-			k := c.whole(m.text)
-			if k > 1 {
-				t.Errorf("%s came %d times", m.text, k)
-			}
-			whole += k
-		}
+		whole := having(t, subs, m.text)
 		if whole > v.Delivered+v.Pending || whole < v.Delivered-len(broke) || v.Unknown+v.Refused > 0 {
 			t.Errorf("%s: %d have it, %d broke off: %v", m.text, whole, len(broke), v)
 		}
@@ -117,6 +110,18 @@ func truth(t *testing.T, n *node, seed uint64) (exact int) {
 	}
 	sameOrder(t, subs)
 	return exact
+}
+
+// having counts the clients that have a message whole, none twice.
+func having(t *testing.T, subs []*client, text string) (whole int) {
+	for _, c := range subs {
+		k := c.whole(text)
+		if k > 1 {
+			t.Errorf("%s came %d times", text, k)
+		}
+		whole += k
+	}
+	return whole
 }
 
 // sameOrder: the messages that two clients both have, they have in the same order.
