@@ -24,6 +24,7 @@ var skips = map[string]string{
 	"engine/mem/buffer_test.go.TestBufferDoesNotAllocate":   "under the race detector pools forget",
 	"engine/mem/payload_test.go.TestPayloadDoesNotAllocate": "debug builds do not use a released payload again",
 	"engine/mem/slab_test.go.TestSlabResident":              "debug builds keep slabs on the heap",
+	"perf/budget_test.go.testBudget":                        "a short run is the race detector's, which does not see the daemon",
 }
 
 // namesSayWhat refuses drawers as names of directories, packages and files.
