@@ -30,8 +30,10 @@ func TestDrain(t *testing.T) {
 		})
 	}
 	const ok = "GET /ok" + host + "\r\n"
-	f("a new connection", "", nil, "")
-	f("an idle connection", ok, nil, "")
+	f("a new connection", "", func(c *client) { c.pass(2 * lastRequest) }, "")
+	f("an idle connection", ok, func(c *client) { c.pass(2 * lastRequest) }, "")
+	f("a new connection that asks at once", "", func(c *client) { c.send(ok) }, plain(200, "ok\r\n", true))
+	f("an idle connection that asks at once", ok, func(c *client) { c.send(ok) }, plain(200, "ok\r\n", true))
 	f("in a head", "GET /ok", func(c *client) { c.send(host + "\r\n") }, plain(200, "ok\r\n", true))
 	f("in a body", "POST /ok"+host+"Content-Length: 1\r\n\r\n", func(c *client) { c.send("x") }, plain(200, "ok\r\n", true))
 	f("in a body that nobody wants", "POST /now"+host+"Content-Length: 1\r\n\r\n", func(c *client) { c.send("x" + ok) }, "")

@@ -79,6 +79,10 @@ func (c *Config) fill() {
 	}
 }
 
+// lastRequest is how long a connection without a request may still send one once the node drains: what is on its way
+// now is answered.
+const lastRequest = 200 * time.Millisecond
+
 // Sessions serves a loop's HTTP/1 connections.
 type Sessions struct {
 	l       *loop.Loop
@@ -125,7 +129,11 @@ func (s *Sessions) Happened(slot uint32, e loop.Event) {
 	r := s.l.At(slot)
 	switch e {
 	case loop.Opened:
-		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.HeadTimeout))
+		patience := s.cfg.HeadTimeout
+		if s.closing {
+			patience = lastRequest
+		}
+		s.l.SetDeadline(slot, s.l.Now()+int64(patience))
 	case loop.HungUp:
 		s.hungUp(slot, r)
 	case loop.Ended:
@@ -233,14 +241,14 @@ func (s *Sessions) finish(slot uint32, r *record.Record) {
 	}
 }
 
-// Drain makes every answer the last one of its connection, and closes those that wait for a request.
+// Drain makes every answer the last one of its connection, and soon closes those that wait for a request.
 func (s *Sessions) Drain() {
 	s.closing = true
 	s.l.Each(0, math.MaxInt, func(slot uint32, r *record.Record) {
 		switch {
 		case r.Kind != record.HTTP1 || r.State != stateIdle:
 		case s.l.Queued(slot) == 0:
-			s.l.Close(slot, record.ReasonShutdown)
+			s.l.SetDeadline(slot, s.l.Now()+int64(lastRequest))
 		default:
 			s.last(slot, r)
 		}

@@ -14,6 +14,7 @@ import (
 const (
 	listenerTag = uint64(1) << 63
 	acceptRetry = 100 * time.Millisecond // how soon a paused listener is tried again
+	lastAccepts = 4096                   // taken from a listener's backlog when it closes
 )
 
 // listener is a listening socket of this loop.
@@ -40,8 +41,20 @@ func (l *Loop) Listen(fd int, kind record.Kind, spare int) (index int, err error
 	return index, nil
 }
 
-// CloseListeners stops accepting for good. What waits in the backlog is reset by the kernel.
+// CloseListeners stops accepting for good. Who was let into the backlog is taken first, because the kernel would reset
+// them with their requests; at most lastAccepts, so that a connect flood cannot hold up the end.
 func (l *Loop) CloseListeners() {
+	if l.leaving {
+		return // a session that was opened here asked again
+	}
+	l.leaving = true
+	for i := range l.listeners {
+		l.accept(i, lastAccepts)
+	}
+	l.closeListeners()
+}
+
+func (l *Loop) closeListeners() {
 	for i := range l.listeners {
 		if ln := &l.listeners[i]; !ln.closed {
 			ln.closed = true
@@ -50,9 +63,9 @@ func (l *Loop) CloseListeners() {
 	}
 }
 
-// accept takes a bounded number of connections from one listener.
-func (l *Loop) accept(index int) {
-	for range l.cfg.AcceptsPerTick {
+// accept takes at most so many connections from one listener.
+func (l *Loop) accept(index, most int) {
+	for range most {
 		ln := &l.listeners[index] // a session that was opened may have added one
 		if ln.closed || ln.paused {
 			return

@@ -91,7 +91,7 @@ func (l *Loop) abandon(r *conn) {
 
 // release ends everything when the loop stops.
 func (l *Loop) release() {
-	l.CloseListeners()
+	l.closeListeners()
 	for slot := l.records.Next(0); slot != 0; slot = l.records.Next(slot) {
 		if l.records.At(slot).Kind != record.Chain {
 			l.Close(slot, record.ReasonShutdown)

@@ -116,6 +116,7 @@ type Loop struct {
 
 	swept   int64 // when stalled queues were last looked for
 	stopped bool
+	leaving bool // CloseListeners was called
 	fatal   error
 	Stats   Stats
 }
@@ -216,7 +217,7 @@ func (l *Loop) patience() time.Duration {
 func (l *Loop) dispatch(e *epoll.Event) {
 	tag, mask := e.Tag(), e.Mask()
 	if tag&listenerTag != 0 {
-		l.accept(int(tag &^ listenerTag))
+		l.accept(int(tag&^listenerTag), l.cfg.AcceptsPerTick)
 		return
 	}
 	slot := uint32(tag)
