@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -63,14 +64,11 @@ func compareCommand() *cobra.Command {
 func (s *comparing) run(ctx context.Context, out io.Writer) error {
 	s.Progress = out
 	r, err := compare.Run(ctx, s.Config)
-	if err != nil {
+	if r == nil {
 		return err
 	}
 	fmt.Fprintln(out)
-	if err := r.WriteText(out); err != nil {
-		return err
-	}
-	return toFile(s.json, r.WriteJSON)
+	return errors.Join(r.WriteText(out), toFile(s.json, r.WriteJSON), err)
 }
 
 // bareCommand is the floor that compare starts as a process of its own.

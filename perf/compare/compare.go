@@ -89,7 +89,8 @@ type run struct {
 	notes   []string
 }
 
-// Run measures and returns what it found. It ends early, with an error, when ctx does or the limit is reached.
+// Run measures and returns what it found, beside an error too: when an experiment fails the others go on, and when ctx ends
+// or the limit is reached there are the figures until then. Servers that do not start leave no result.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	files, err := epoll.RaiseNoFile()
 	if err != nil {
@@ -116,15 +117,19 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	begun := loadAverage()
+	var failed []error
 	for _, experiment := range []struct {
 		name string
 		work func(context.Context) error
 	}{{"fan-out", r.fanout}, {"one-key pushes", r.oneKey}, {"arrivals", r.arrivals}, {"one-key pushes beside a fan-out", r.beside}} {
 		if err := experiment.work(ctx); err != nil {
-			return nil, fmt.Errorf("compare: %s: %w", experiment.name, err)
+			failed = append(failed, fmt.Errorf("compare: %s: %w", experiment.name, err))
+			if ctx.Err() != nil {
+				break
+			}
 		}
 	}
-	return r.result(begun), nil
+	return r.result(begun), errors.Join(failed...)
 }
 
 // turns gives each server its turn in each round, one at a time. Round -1 warms up and counts for nothing.

@@ -66,8 +66,9 @@ func TestContextEndsARun(t *testing.T) {
 	cfg := small(t)
 	cfg.Rounds = 1000
 	begun := time.Now()
-	if _, err := Run(ctx, cfg); err == nil || time.Since(begun) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(begun))
+	r, err := Run(ctx, cfg)
+	if err == nil || time.Since(begun) > 5*time.Second || r == nil || len(r.Setting) == 0 {
+		t.Errorf("%v after %v with %+v", err, time.Since(begun), r)
 	}
 }
 

@@ -60,7 +60,7 @@ func (c *crowd) join(ctx context.Context, s *server, n int, key func(i int) stri
 	progress := time.Now()
 	for done < n {
 		for len(c.fds)-base < min(n, done+connecting) {
-			fd, err := epoll.Connect(netip.Addr{}, s.subscribe)
+			fd, err := epoll.Connect(source(len(c.fds)), s.subscribe)
 			if err != nil {
 				return fmt.Errorf("connect: %w", err)
 			}
@@ -92,6 +92,12 @@ func (c *crowd) join(ctx context.Context, s *server, n int, key func(i int) stri
 		}
 	}
 	return nil
+}
+
+// source spreads subscribers over addresses: each has its own range of ports to a server, of which others may use many.
+func source(i int) netip.Addr {
+	const addresses = 8
+	return netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + i%addresses)})
 }
 
 // step sends the request of a client that is connected, and reports whether the answer has come. From then on epoll does
