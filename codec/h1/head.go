@@ -224,9 +224,9 @@ func (h *head) contentLength(value []byte) error {
 	return nil
 }
 
-// transferEncoding takes exactly one "chunked" in the whole head. A coding that
-// is not known answers 501 (RFC 9112 §6.1); a known one that is malformed, or
-// applied twice, answers 400.
+// transferEncoding takes exactly one "chunked" in the whole head. Others before
+// it answer 501 (RFC 9112 §6.1); a line that does not end in chunked leaves the
+// body's length unknown and answers 400 (§6.3), as do malformed and doubled ones.
 func (h *head) transferEncoding(value []byte) error {
 	if h.minor == 0 {
 		return errCodingVersion
@@ -234,8 +234,10 @@ func (h *head) transferEncoding(value []byte) error {
 	if h.saw&sawLength != 0 {
 		return errLengthCoding
 	}
-	for {
-		item, rest, more := cutComma(value)
+	unknown := false
+	for more := true; more; {
+		var item []byte
+		item, value, more = cutComma(value)
 		if !field.IsToken(item) {
 			return errCoding
 		}
@@ -246,15 +248,19 @@ func (h *head) transferEncoding(value []byte) error {
 		case after:
 			return errCodingLast
 		case !chunked:
-			return errCodingUnknown
+			unknown = true
+			continue
 		}
 		h.saw |= sawCoding
 		h.framing = Chunked
-		if !more {
-			return nil
-		}
-		value = rest
 	}
+	switch {
+	case h.saw&sawCoding == 0:
+		return errCodingLast
+	case unknown:
+		return errCodingUnknown
+	}
+	return nil
 }
 
 // cutComma splits a list at its first comma and keeps empty elements: in

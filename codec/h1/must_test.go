@@ -190,11 +190,21 @@ func TestMustRefuseChunkedNotLast(t *testing.T) {
 // "A server that receives a request message with a transfer coding it does not
 // understand SHOULD respond with 501 (Not Implemented)." RFC 9112 §6.1
 func TestShouldAnswer501ToUnknownCoding(t *testing.T) {
-	for _, v := range []string{"gzip", "identity", "gzip, chunked", "xchunked", "chunke", "chunkedd"} {
+	for _, v := range []string{"gzip, chunked", "identity,chunked", "xchunked, gzip, chunked"} {
 		wantRefused(t, lines("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: "+v), errCodingUnknown)
 	}
 	if errCodingUnknown.Status != 501 {
 		t.Error(errCodingUnknown.Status)
+	}
+}
+
+// "If a Transfer-Encoding header field is present in a request and the chunked
+// transfer coding is not the final encoding, the message body length cannot be
+// determined reliably; the server MUST respond with the 400 (Bad Request) status
+// code and then close the connection." RFC 9112 §6.3
+func TestMustRefuseCodingWithoutChunked(t *testing.T) {
+	for _, v := range []string{"gzip", "identity", "xchunked", "chunke", "chunkedd", "gzip, deflate"} {
+		wantRefused(t, lines("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: "+v), errCodingLast)
 	}
 }
 

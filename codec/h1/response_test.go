@@ -84,7 +84,7 @@ func TestResponseRefused(t *testing.T) {
 	f(lines("HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 5"), errLengthTwice)
 	f(lines("HTTP/1.1 200 OK", "Content-Length: 5, 5"), errLength)
 	f(lines("HTTP/1.1 200 OK", "Content-Length: 5", "Transfer-Encoding: chunked"), errLengthCoding)
-	f(lines("HTTP/1.1 200 OK", "Transfer-Encoding: gzip"), errCodingUnknown)
+	f(lines("HTTP/1.1 200 OK", "Transfer-Encoding: gzip"), errCodingLast)
 	f(lines("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), errCodingTwice)
 	f(lines("HTTP/1.1 200 OK", "Transfer-Encoding: chunked")+"0x1\r\n", errChunkSize)
 }
