@@ -39,7 +39,15 @@ func (r *run) beside(ctx context.Context) error {
 	}
 	defer c.hangUp()
 	return r.turns(ctx, "one-key pushes beside a fan-out", servers, func(s *server, counts bool) error {
+		before, err := waited(s.pid())
+		if err != nil {
+			return err
+		}
 		loud, err := r.probe(ctx, c, group, holders, besideFanouts, 0)
+		if err != nil {
+			return err
+		}
+		after, err := waited(s.pid())
 		if err != nil {
 			return err
 		}
@@ -54,6 +62,7 @@ func (r *run) beside(ctx context.Context) error {
 		r.addQuantile(s, besideP99, sum, 0.99)
 		r.addQuantile(s, besideP999, sum, 0.999)
 		r.add(s, besideWall, loud.elapsed.Seconds()*1e3/besideFanouts)
+		r.add(s, besideWaited, float64(after-before)/float64(loud.elapsed)*100)
 		return nil
 	})
 }
@@ -141,8 +150,8 @@ func (p *openLoop) patience() time.Duration {
 // sendDue sends the probes that are due, as far as lines are free. What has to wait for one counts from when it was due.
 func (p *openLoop) sendDue() error {
 	for int64(p.sent) < p.plan.Due(p.now()) && len(p.free) > 0 {
-		i := p.free[len(p.free)-1]
-		p.free = p.free[:len(p.free)-1]
+		i := p.free[0] // each in turn: servers close connections that are idle for long
+		p.free = append(p.free[:0], p.free[1:]...)
 		p.due[i] = p.plan.At(int64(p.sent))
 		if err := p.push(i, ownKey(p.sent%p.holders)); err != nil {
 			return err

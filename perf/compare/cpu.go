@@ -86,9 +86,15 @@ func startOn(cpu int, cmd *exec.Cmd) error {
 	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &here))
 }
 
-// spent is the time that a process's threads were on a CPU, to the nanosecond where they sleep (the kernel's
-// sched-stats.rst); /proc/PID/stat counts the same in steps of 10 ms.
-func spent(pid int) (time.Duration, error) {
+// spent is the time that a process's threads were on a CPU, to the nanosecond where they sleep; /proc/PID/stat counts the
+// same in steps of 10 ms.
+func spent(pid int) (time.Duration, error) { return schedstat(pid, 0) }
+
+// waited is the time that they were ready and had no CPU: where others take it, latencies are not the server's own.
+func waited(pid int) (time.Duration, error) { return schedstat(pid, 1) }
+
+// schedstat adds up a field of a process's threads, in ns (the kernel's Documentation/scheduler/sched-stats.rst).
+func schedstat(pid, field int) (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
 		return 0, err
@@ -102,8 +108,11 @@ func spent(pid int) (time.Duration, error) {
 		if err != nil {
 			continue // a thread that has ended since
 		}
-		on, _, _ := bytes.Cut(b, []byte{' '})
-		ns, err := strconv.ParseInt(string(on), 10, 64)
+		fields := bytes.Fields(b)
+		if len(fields) <= field {
+			return 0, fmt.Errorf("%s cannot be understood: %q", name, b)
+		}
+		ns, err := strconv.ParseInt(string(fields[field]), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", name, err)
 		}

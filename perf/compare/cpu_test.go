@@ -38,6 +38,24 @@ func TestSpent(t *testing.T) {
 	}
 }
 
+// Two who never sleep wait for each other on one CPU.
+func TestWaited(t *testing.T) {
+	const spin = "while :; do :; done"
+	a, err := launch(0, "/bin/sh", "-c", spin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.stop()
+	b, err := launch(0, "/bin/sh", "-c", spin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.stop()
+	if !eventually(func() bool { d, err := waited(a.pid()); return err == nil && d > 10*time.Millisecond }) {
+		t.Error("it has not waited")
+	}
+}
+
 func TestSettledWaitsForTheEndOfWork(t *testing.T) {
 	p, err := launch(0, "/bin/sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done; sleep 60")
 	if err != nil {

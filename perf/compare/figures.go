@@ -54,6 +54,7 @@ var (
 	besideP99      = kind{"one key beside fan-outs: p99", "ms"}
 	besideP999     = kind{"one key beside fan-outs: p99.9", "ms"}
 	besideWall     = kind{"fan-out beside one-key pushes: each", "ms"}
+	besideWaited   = kind{"meanwhile, the server waited for its CPU", "%"}
 )
 
 // compared lists the ratios that are shown, and what the budgets want of them.
