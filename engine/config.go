@@ -24,6 +24,8 @@ type Config struct {
 	Backlog     int           // connections waiting to be accepted, per loop and listener; default: the system's limit
 	UserTimeout time.Duration // unacknowledged output ends a connection after this: default 60 s, below 0 never; finds peers that vanished (TCP_USER_TIMEOUT)
 
+	KeepAlive time.Duration // silence after which the system asks whether the peer is there: default 2 min, below 0 never; finds long-polls whose client vanished (SO_KEEPALIVE)
+
 	Loop     loop.Config
 	HTTP1    http1.Config
 	Gateway  gateway.Config

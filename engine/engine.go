@@ -92,6 +92,9 @@ func (c *Config) fill() {
 	if c.UserTimeout == 0 {
 		c.UserTimeout = time.Minute
 	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = 2 * time.Minute
+	}
 	if c.Node == "" {
 		c.Node = "local"
 	}
@@ -143,10 +146,12 @@ func (e *Engine) listen(ln *route.Listener) error {
 		spare = e.cfg.SpareConns
 	}
 	for i, fd := range fds {
-		if e.cfg.UserTimeout > 0 { // accepted sockets inherit it
-			if err := epoll.SetUserTimeout(fd, e.cfg.UserTimeout); err != nil {
-				return fmt.Errorf("the %s listener cannot set TCP_USER_TIMEOUT: %w", ln.Name, err)
-			}
+		// Accepted sockets inherit both.
+		if err := epoll.SetUserTimeout(fd, max(e.cfg.UserTimeout, 0)); err != nil {
+			return fmt.Errorf("the %s listener cannot set TCP_USER_TIMEOUT: %w", ln.Name, err)
+		}
+		if err := epoll.SetKeepAlive(fd, e.cfg.KeepAlive); err != nil {
+			return fmt.Errorf("the %s listener cannot set SO_KEEPALIVE: %w", ln.Name, err)
 		}
 		if _, err := e.units[i].loop.Listen(fd, record.HTTP1, spare); err != nil {
 			return fmt.Errorf("the %s listener cannot be watched: %w", ln.Name, err)

@@ -13,7 +13,7 @@ const stopPoll = 10 * time.Millisecond
 // What is still open when ctx ends is cut. It returns how many connections were.
 func (e *Engine) Stop(ctx context.Context, pace time.Duration) (cut int) {
 	for _, u := range e.units {
-		u.loop.Post(func() {
+		_ = u.ask(func() { // a loop that does not answer will not end in good order either
 			u.loop.CloseListeners()
 			u.sessions.Drain()
 			u.gateway.Drain(pace)

@@ -48,6 +48,7 @@ func newServing() *serving {
 			MaxKeys:     1<<26 - 1,
 			SpareConns:  1024,
 			UserTimeout: time.Minute,
+			KeepAlive:   2 * time.Minute,
 			Loop: loop.Config{
 				MaxSlots: 4 << 20, AcceptsPerTick: 64, ReadBytes: 16 << 10, QueueBytes: 64 << 10,
 				StallTimeout: 10 * time.Second, PostBound: 1024,
@@ -79,10 +80,11 @@ func (s *serving) network() flags.Table {
 		flags.New("publish-listen", group, "host:port", &s.publishListen, "Listener for publishers. Open it beyond loopback only with --publish-token-file."),
 		flags.New("admin-listen", group, "host:port", &s.adminListen, "Listener for health, metrics and listings; it changes nothing. Empty for none."),
 		flags.New("loops", group, "loops", &e.Loops, "Event loops, each on a core of its own. 0 is one per processor."),
-		flags.New("max-conns", group, "connections", &e.MaxConns, "Connections on public listeners together. Further ones wait unaccepted."),
+		flags.New("max-conns", group, "connections", &e.MaxConns, "Connections of the process, publishers included. Further ones wait unaccepted."),
 		flags.New("spare-conns", group, "connections", &e.SpareConns, "Connections that publish listeners take beyond --max-conns, so that publishers get in."),
 		flags.New("backlog", group, "connections", &e.Backlog, "Connections waiting to be accepted, per loop and listener. 0 is the system's limit."),
 		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. Below 0 leaves it to the system."),
+		flags.New("tcp-keepalive", group, "duration", &e.KeepAlive, "Silence after which the system asks whether a peer is still there, three times. Below 0 never."),
 	}
 }
 
@@ -129,7 +131,7 @@ func (s *serving) limits() flags.Table {
 		flags.New("max-trailer", group, flags.Bytes, &l.TrailerBytes, "Longest trailer section of a body."),
 		flags.New("max-trailer-fields", group, "fields", &l.TrailerFields, "Most trailer fields of a body."),
 		flags.New("max-body", group, flags.Bytes, &l.Body, "Longest body of any request, streams included. 0 leaves it to the routes."),
-		flags.New("pipeline", group, flags.Bytes, &h.PipelineBytes, "Input kept behind a request that is not answered yet. Beyond, the connection ends with that answer."),
+		flags.New("pipeline", group, flags.Bytes, &h.PipelineBytes, "Input kept behind a hold. Beyond, the connection ends with that hold."),
 		flags.New("pipeline-output", group, flags.Bytes, &h.OutputBytes, "Answers that wait to be read before no further pipelined request is."),
 		flags.New("discard", group, flags.Bytes, &h.DiscardBytes, "Unwanted body that is read to keep a connection. A longer one ends it."),
 	}

@@ -75,6 +75,28 @@ func SetUserTimeout(fd int, d time.Duration) error {
 	return setOption(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int32(ms))
 }
 
+// SetKeepAlive makes the system ask a peer that has been silent for this long, in whole seconds rounded up, whether it
+// is still there, and end the connection when three questions half a minute apart go unanswered. A connection that
+// sends nothing, such as a long-poll, learns in no other way that its peer has vanished. 0 asks never.
+func SetKeepAlive(fd int, idle time.Duration) error {
+	if idle <= 0 {
+		return setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	}
+	const interval, count = 30, 3
+	seconds := min((idle+time.Second-1)/time.Second, math.MaxInt16)
+	for _, o := range []struct{ level, name, value int }{
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(seconds)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, count},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+	} {
+		if err := setOption(fd, o.level, o.name, int32(o.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RaiseNoFile lifts the process's limit of open files as far as it may, and returns it: each connection is one.
 func RaiseNoFile() (soft uint64, err error) {
 	var limit unix.Rlimit

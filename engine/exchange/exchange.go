@@ -108,7 +108,8 @@ type Host interface {
 	Each(after uint32, limit int, visit func(slot uint32, r *record.Record)) uint32
 	Queued(slot uint32) int
 	ID() int
-	Now() int64
+	Now() int64   // of this tick
+	Clock() int64 // read now: to measure, not to decide
 	Seconds() uint32
 }
 

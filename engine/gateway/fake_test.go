@@ -108,6 +108,7 @@ func (l *fakeLoop) Member(slot uint32) *registry.Member   { return &l.calls[slot
 func (l *fakeLoop) Queued(slot uint32) int                { return l.calls[slot].queued }
 func (l *fakeLoop) ID() int                               { return l.id }
 func (l *fakeLoop) Now() int64                            { return l.now }
+func (l *fakeLoop) Clock() int64                          { return l.now }
 func (l *fakeLoop) Seconds() uint32                       { return uint32(l.now / int64(time.Second)) }
 func (l *fakeLoop) Patience(slot uint32, d time.Duration) { l.calls[slot].patient = d }
 func (l *fakeLoop) Pause(slot uint32)                     { l.calls[slot].paused = true }

@@ -169,7 +169,7 @@ func (g *Gateway) expireOps() {
 func (g *Gateway) conclude(ref opRef, p *op) {
 	p.active = false
 	g.ops.waiting--
-	g.Stats.count(&p.counts, time.Duration(g.space.Now()-p.born))
+	g.Stats.count(&p.counts, time.Duration(g.space.Clock()-p.born))
 	if t := g.tasks.all[p.task]; t.gen == p.taskGen {
 		g.verdict(t, p)
 	}

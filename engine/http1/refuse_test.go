@@ -77,9 +77,9 @@ func TestRefusesFraming(t *testing.T) {
 	f(t, top+"Content-Length: 9223372036854775808\r\n\r\n", 400, "Content-Length does not fit")
 	// §6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD respond with
 	// 501 (Not Implemented)."
-	f(t, top+"Transfer-Encoding: gzip\r\n\r\n", 501, "transfer coding not implemented")
+	f(t, top+"Transfer-Encoding: gzip\r\n\r\n", 400, "chunked is not the last coding")
 	f(t, top+"Transfer-Encoding: gzip, chunked\r\n\r\n", 501, "transfer coding not implemented")
-	f(t, top+"Transfer-Encoding: xchunked\r\n\r\n", 501, "transfer coding not implemented")
+	f(t, top+"Transfer-Encoding: xchunked\r\n\r\n", 400, "chunked is not the last coding")
 	f(t, top+"Transfer-Encoding: \x0bchunked\r\n\r\n", 400, "invalid byte in a field value")
 	// §6.3: "If a Transfer-Encoding header field is present in a request and the chunked transfer coding is not the final
 	// encoding … the server MUST respond with the 400 (Bad Request) status code and then close the connection."

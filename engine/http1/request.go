@@ -29,7 +29,8 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 		case stateLinger:
 			return len(b)
 		default:
-			if r.Flags&flagHungUp != 0 && parked(r.State) {
+			if r.Flags&flagHungUp != 0 && parked(r.State) { // it had left before it was parked
+				s.leave(slot, r)
 				return len(b)
 			}
 			return used + s.behind(r, len(b)-used)
@@ -42,10 +43,11 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 	return used
 }
 
-// behind bounds what is kept behind an exchange that is not over. A client that pipelines more than that asks again on
-// another connection, as it must be ready to (RFC 9112 §9.3.2).
+// behind bounds what is kept behind a hold, which may last for days. A client that pipelines more than that asks again
+// on another connection, as it must be ready to (RFC 9112 §9.3.2). Behind an answer that is due any moment all is kept
+// that one read had brought.
 func (s *Sessions) behind(r *record.Record, n int) (used int) {
-	if n <= s.cfg.PipelineBytes {
+	if n <= s.cfg.PipelineBytes || r.State == stateWait {
 		return 0
 	}
 	s.Stats.Pipelined++

@@ -36,6 +36,7 @@ const (
 	flagOpen                        // the answer's head is written
 	flagChunked                     // the answer's body is chunked
 	flagContinue                    // 100 Continue is owed before the body will come
+	flagLeft                        // the client has left a hold
 	flagHungUp                      // the peer has ended its side; what it sent before may still be unread
 	flagPeerDone                    // … and all of it was read
 	flagUsed                        // at least one request was answered on this connection
@@ -50,7 +51,7 @@ type Config struct {
 	BodyTimeout      time.Duration // between two pieces of a body: 10 s; stops slow bodies (408)
 	KeepAliveTimeout time.Duration // between two requests: 75 s
 	LingerTimeout    time.Duration // reading on after our last byte: 2 s (RFC 9112 §9.6)
-	PipelineBytes    int           // input kept behind an unanswered request: 4 KiB; beyond, the connection ends with that answer
+	PipelineBytes    int           // input kept behind a hold: 4 KiB; beyond, the connection ends with that hold
 	OutputBytes      int           // answers queued before no further pipelined request is read: 64 KiB
 	DiscardBytes     int64         // unread body thrown away to keep a connection: 64 KiB; beyond, it ends
 }
@@ -149,8 +150,16 @@ func (s *Sessions) Happened(slot uint32, e loop.Event) {
 func (s *Sessions) hungUp(slot uint32, r *record.Record) {
 	r.Flags |= flagHungUp
 	if parked(r.State) {
-		s.l.Resume(slot) // to read on to the end: closing with input unread resets (RFC 9112 §9.6)
+		s.leave(slot, r)
 	}
+}
+
+// leave ends a hold whose client has left. What it had sent behind is read to its end and not heard: closing with input
+// unread would reset answers that are still on their way (RFC 9112 §9.6).
+func (s *Sessions) leave(slot uint32, r *record.Record) {
+	s.abandon(slot, r, record.ReasonGone)
+	r.Flags |= flagLeft
+	s.last(slot, r)
 }
 
 // ended: there will be no more input and all of it was read. The answers to what came whole are still sent.
@@ -159,6 +168,9 @@ func (s *Sessions) ended(slot uint32, r *record.Record) {
 	why := record.ReasonDone
 	switch r.State {
 	case stateIdle, stateDiscard, stateLinger:
+		if r.Flags&flagLeft != 0 {
+			why = record.ReasonGone
+		}
 	default:
 		why = record.ReasonGone // from what it waits for, or in a head or body that will never be whole
 	}

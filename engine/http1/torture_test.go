@@ -243,7 +243,7 @@ func badAsk(rng *rand.Rand) ask {
 		{raw: "GET /x HTTP/1.1\r\n\r\n", want: refusal(400, "Host missing")},
 		{raw: "GET /x HTTP/1.1\r\nHost: a\nA: b\r\n\r\n", want: refusal(400, "bare LF")},
 		{raw: top + " fold\r\n\r\n", want: refusal(400, "line begins with whitespace (obs-fold)")},
-		{raw: top + "Transfer-Encoding: gzip\r\n\r\n", want: refusal(501, "transfer coding not implemented")},
+		{raw: top + "Transfer-Encoding: gzip\r\n\r\n", want: refusal(400, "chunked is not the last coding")},
 		{raw: chunkedTop + "1\r\nab\r\n", want: refusal(400, "chunk data does not end in CRLF")},
 		{raw: chunkedTop + "x\r\n", want: refusal(400, "malformed chunk size")},
 		{raw: "GET /x HTTP/3.0\r\n\r\n", want: refusal(505, "HTTP version not supported")},

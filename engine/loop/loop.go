@@ -131,7 +131,6 @@ func New(k Kernel, cfg Config) *Loop {
 		events:  make([]epoll.Event, eventsPerTick),
 		scratch: make([]byte, scratchBytes),
 		compose: make([]byte, 0, 8<<10),
-		again:   -1,
 
 		gathered: make([]byte, 0, gatherBytes),
 	}
@@ -323,6 +322,9 @@ func (l *Loop) ID() int { return l.cfg.ID }
 
 // Now is the monotonic time of this tick, ns.
 func (l *Loop) Now() int64 { return l.now }
+
+// Clock reads the clock now. It is for measuring: what is decided in a tick is decided by Now.
+func (l *Loop) Clock() int64 { return l.k.Now() }
 
 // Wall is the time of this tick, unix seconds.
 func (l *Loop) Wall() int64 { return (l.wallBase + l.now - l.start) / int64(time.Second) }
