@@ -14,7 +14,7 @@ import (
 // Config is everything that one process is told at its start. Zero means the default in each field.
 type Config struct {
 	Node     string // this node's name in verdicts; default: "local"
-	Loops    int    // event loops; default: one per processor
+	Loops    int    // event loops, at most registry.MaxLoops; default: one per processor
 	MaxConns int    // connections on public listeners together; default 1 Mi
 	MaxKeys  int    // distinct keys; default: the registry's
 

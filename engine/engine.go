@@ -51,6 +51,9 @@ type unit struct {
 // Start opens the listeners of cfg.Snapshot and runs the loops. An error says which address could not be had and why.
 func Start(cfg Config) (*Engine, error) {
 	cfg.fill()
+	if cfg.Loops > registry.MaxLoops {
+		return nil, fmt.Errorf("%d loops are more than the %d that one process can have", cfg.Loops, registry.MaxLoops)
+	}
 	e := &Engine{cfg: cfg, started: time.Now(), conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
 	e.cluster = gateway.NewCluster(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
 	e.cluster.Snapshot.Store(cfg.Snapshot)
@@ -81,7 +84,7 @@ func Start(cfg Config) (*Engine, error) {
 
 func (c *Config) fill() {
 	if c.Loops <= 0 {
-		c.Loops = runtime.NumCPU()
+		c.Loops = min(runtime.NumCPU(), registry.MaxLoops)
 	}
 	if c.MaxConns <= 0 {
 		c.MaxConns = 1 << 20

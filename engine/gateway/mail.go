@@ -23,7 +23,7 @@ type letter struct {
 	payload *mem.Payload
 	key     *mem.Buffer
 	kind    uint8
-	from    uint8 // the loop that wrote it
+	from    loopID // the loop that wrote it
 }
 
 // mailbag is the mail taken from the box and not read yet.
@@ -75,7 +75,7 @@ func (m *letter) discard() {
 
 // send posts work to another loop. It reports false when that loop's box is full.
 func (g *Gateway) send(to int, kind uint8, ref opRef, key []byte, payload *mem.Payload) bool {
-	m := letter{kind: kind, from: uint8(g.id), ref: ref, payload: payload}
+	m := letter{kind: kind, from: loopID(g.id), ref: ref, payload: payload}
 	if payload != nil {
 		payload.Retain()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
+	"holdfast/registry"
 )
 
 // counts is what became of one push: one number per fate, and what no fate can tell.
@@ -53,11 +54,16 @@ type account struct {
 	home      bool // this is the report of one of the push's keys' homes
 }
 
+// loopID is a loop's number as letters carry it.
+type loopID uint8
+
+const _ = loopID(registry.MaxLoops - 1) // does not compile when a loop's number does not fit
+
 // opRef names an op, from any loop, until the op is over.
 type opRef struct {
 	index uint32
 	gen   uint32
-	loop  uint8
+	loop  loopID
 }
 
 // op is one push between its dispatch and its verdict. It lives on the publisher's loop.
@@ -102,7 +108,7 @@ func (g *Gateway) newOp(task uint32, item int, born int64) (opRef, bool) {
 	p := o.all[i]
 	*p = op{task: task, taskGen: g.tasks.all[task].gen, item: item, born: born, id: p.id[:0], gen: p.gen + 1, active: true}
 	o.waiting++
-	return opRef{index: i, gen: p.gen, loop: uint8(g.id)}, true
+	return opRef{index: i, gen: p.gen, loop: loopID(g.id)}, true
 }
 
 // op finds one of this loop's pushes; nil when it is over.
