@@ -201,8 +201,11 @@ func (s *Sessions) Deliver(slot uint32, p *mem.Payload, ticket uint32) record.Fa
 	if f.Unsupported() {
 		return record.DroppedForm
 	}
-	fate := s.l.Push(slot, p, f, ticket)
-	if r.State == statePoll && fate == record.Staged {
+	if r.State != statePoll {
+		return s.l.Push(slot, p, f, ticket)
+	}
+	fate := s.l.PushAnswer(slot, p, f, ticket)
+	if fate == record.Staged {
 		r.Flags |= flagOpen
 		s.finish(slot, r)
 	}

@@ -122,8 +122,12 @@ func (l *Loop) Turn(slot uint32) { l.records.Bump(slot) }
 // Member is the registry's part of a hold's record.
 func (l *Loop) Member(slot uint32) *registry.Member { return &l.records.At(slot).Member }
 
-// Chain takes a record for a further key of the exchange at owner. It reports false when there is none left.
+// Chain takes a record for a further key of the exchange at owner. It reports false when there is none left; a
+// sixteenth of the slab is kept for connections, so that holds with many keys do not lock publishers out.
 func (l *Loop) Chain(owner uint32) (slot uint32, ok bool) {
+	if size := l.records.Cap() - 1; size-l.records.Live() <= size/16 {
+		return 0, false
+	}
 	slot, ok = l.records.Alloc()
 	if ok {
 		r := l.records.At(slot)

@@ -332,3 +332,29 @@ func (c *churn) Happened(slot uint32, e Event) {
 func (c *churn) Closed(uint32, record.Reason)         { c.closed++ }
 func (c *churn) Work(int64) time.Duration             { return -1 }
 func (c *churn) Settled(ticket uint32, _ record.Fate) { c.settled++ }
+
+// Holds with many keys must not take the slots that connections need.
+func TestChainsLeaveRoomForConnections(t *testing.T) {
+	tl := newLoop(t, simkernel.Options{}, Config{MaxSlots: 160})
+	owner := tl.connect()
+	var chains []uint32
+	for {
+		chain, ok := tl.Chain(owner.slot)
+		if !ok {
+			break
+		}
+		chains = append(chains, chain)
+	}
+	if len(chains) != 160-10-1 {
+		t.Errorf("%d chained records", len(chains))
+	}
+	for range 10 {
+		if s := tl.connect(); !s.open {
+			t.Error("no room for a connection")
+		}
+	}
+	for _, chain := range chains {
+		tl.Unchain(chain)
+	}
+	tl.end()
+}

@@ -240,10 +240,13 @@ func payload(data string) *mem.Payload {
 }
 
 // push sends one message, from inside a tick, and notes its fate if it has one at once.
-func (tl *testLoop) push(s *side, data string) (ticket uint32) {
+func (tl *testLoop) push(s *side, data string) (ticket uint32) { return tl.pushBy(tl.Push, s, data) }
+
+// pushBy pushes with Push or PushAnswer.
+func (tl *testLoop) pushBy(by func(uint32, *mem.Payload, *mem.Frame, uint32) record.Fate, s *side, data string) (ticket uint32) {
 	tl.ticket++
 	p := payload(data)
-	fate := tl.Push(s.slot, p, p.Frame(0, frame), tl.ticket)
+	fate := by(s.slot, p, p.Frame(0, frame), tl.ticket)
 	p.Release()
 	if fate == record.Staged {
 		tl.staged++

@@ -182,6 +182,9 @@ func (l *Loop) Tick() {
 		f()
 	}
 	l.wheel.Advance(l.now, timersPerTick, l.expire)
+	if l.again == 0 { // what is answered already does not wait behind the next slice of unfinished work
+		l.flush()
+	}
 	if l.tenant != nil {
 		l.again = l.tenant.Work(l.now)
 	}

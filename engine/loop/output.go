@@ -41,11 +41,20 @@ func (l *Loop) Compose() []byte { return l.compose[:0] }
 // tell the fate of ticket, after Push has returned; any other answer is the fate. A full queue is the slow policy's
 // business.
 func (l *Loop) Push(slot uint32, p *mem.Payload, f *mem.Frame, ticket uint32) record.Fate {
+	return l.push(slot, f.Size(p), item{payload: p, frame: f, ticket: ticket, waiting: true})
+}
+
+// PushAnswer is Push for a frame that is a whole answer: once queued it is dropped for no other message, because the
+// client would take the next answer for this one. The message that does not fit is dropped instead.
+func (l *Loop) PushAnswer(slot uint32, p *mem.Payload, f *mem.Frame, ticket uint32) record.Fate {
+	return l.push(slot, f.Size(p), item{payload: p, frame: f, ticket: ticket, waiting: true, stays: true})
+}
+
+func (l *Loop) push(slot uint32, size int, it item) record.Fate {
 	r := l.records.At(slot)
 	if r.Closing || r.is(bitLast) {
 		return record.DroppedGone
 	}
-	size := f.Size(p)
 	if size == 0 {
 		return record.Delivered // all of it
 	}
@@ -56,8 +65,9 @@ func (l *Loop) Push(slot uint32, p *mem.Payload, f *mem.Frame, ticket uint32) re
 			return fate
 		}
 	}
-	p.Retain()
-	q.items = append(q.items, item{payload: p, frame: f, size: size, ticket: ticket, waiting: true})
+	it.size = size
+	it.payload.Retain()
+	q.items = append(q.items, it)
 	q.bytes += size
 	return record.Staged
 }

@@ -18,6 +18,7 @@ type item struct {
 	size    int
 	ticket  uint32
 	waiting bool // its fate is not known yet
+	stays   bool // no policy drops it once it is queued
 }
 
 // queue is the output of one connection, in order. It exists while something is staged or the socket will not take

@@ -54,11 +54,12 @@ func (l *Loop) makeRoom(slot uint32, r *conn, q *queue, size int) record.Fate {
 	return record.Staged
 }
 
-// stays is what no policy takes out of a queue: a message that has begun to leave, and the session's own bytes.
+// stays is what no policy takes out of a queue: a message that has begun to leave, whole answers, and the session's own
+// bytes.
 func (q *queue) stays() int {
 	sum := -q.off
 	for i := q.head; i < len(q.items); i++ {
-		if it := &q.items[i]; it.payload == nil || i == q.head && q.off > 0 {
+		if it := &q.items[i]; it.payload == nil || it.stays || i == q.head && q.off > 0 {
 			sum += it.size + itemBytes
 		}
 	}
@@ -72,7 +73,7 @@ func (l *Loop) dropOldest(q *queue, room int) {
 	for i := q.head; i < len(q.items); i++ {
 		it := &q.items[i]
 		begun := i == q.head && q.off > 0
-		if it.payload == nil || begun || q.bytes+itemBytes*left <= room {
+		if it.payload == nil || it.stays || begun || q.bytes+itemBytes*left <= room {
 			kept = append(kept, *it)
 			continue
 		}

@@ -131,6 +131,31 @@ func TestNoPolicyCutsAMessageOrDropsTheSessionsBytes(t *testing.T) {
 }
 
 // A message that has no chance does not push others out.
+// An answer that waits is followed by others' answers: without it the client would take each for the one before.
+func TestNoPolicyDropsAnAnswer(t *testing.T) {
+	for _, action := range []record.SlowAction{record.SlowOldest, record.SlowLatest} {
+		tl, s := stalled(t, record.SlowPolicy{QueueBytes: 10 * (10 + itemBytes), Action: action}, 15)
+		want := ""
+		for i := range 100 {
+			answer := fmt.Sprintf("%08d", i)
+			tl.do(func() {
+				before := len(tl.fates)
+				tl.pushBy(tl.PushAnswer, s, answer)
+				if len(tl.fates) == before { // it was queued
+					want += "<" + answer + ">"
+				}
+			})
+		}
+		s.peer.Resume()
+		tl.rest()
+		if n := strings.Count(want, "<"); n < 10 || n > 15 {
+			t.Errorf("policy %d: %d answers were queued", action, n)
+		}
+		tl.wantWire(s, want)
+		tl.end()
+	}
+}
+
 func TestAMessageThatCannotFitDropsNobodyElse(t *testing.T) {
 	tl, s := stalled(t, record.SlowPolicy{QueueBytes: 500, Action: record.SlowOldest}, 15)
 	tl.do(func() { tl.push(s, strings.Repeat("b", 50)); tl.push(s, "waits") })
