@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Node           string        // this node's name in verdicts
 	Tokens         []Token       // bearer tokens that publish listeners accept; none: anyone who can connect
+	Hosts          []string      // host names under which pages may publish without a token; IP addresses and localhost always may
 	VerdictTimeout time.Duration // a loop that has not reported by then is unknown: 5 s
 	FanoutPerTick  int           // deliveries of fan-outs per tick: 128, about 1 ms; neighbours wait no longer
 	MaxJobs        int           // fan-outs under way or waiting on one loop: 1,024; beyond, pushes are refused (503)

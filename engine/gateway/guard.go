@@ -3,6 +3,8 @@ package gateway
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"holdfast/codec/field"
@@ -23,7 +25,10 @@ func (g *Gateway) admit(x exchange.Exchange, h *exchange.Head) bool {
 		g.fail(x, 403, "cross-site requests may not publish; call this from a server or from a page of this origin")
 		return false
 	}
-	if len(g.cfg.Tokens) == 0 || g.bears(h) {
+	if len(g.cfg.Tokens) == 0 {
+		return g.admitUnknown(x, h)
+	}
+	if g.bears(h) {
 		return true
 	}
 	g.scratch.response = exchange.Response{
@@ -32,6 +37,18 @@ func (g *Gateway) admit(x exchange.Exchange, h *exchange.Head) bool {
 		Body:   []byte("{\"error\":\"send Authorization: Bearer with a token from this node's token file\"}\n"),
 	}
 	x.Respond(&g.scratch.response)
+	return false
+}
+
+// admitUnknown takes whoever comes without a token, but for pages under a name that is not ours: its owner may have
+// pointed it here after the page was loaded, and to the browser this is then the page's own site (DNS rebinding). A page
+// knows no token, so only listeners without tokens need this.
+func (g *Gateway) admitUnknown(x exchange.Exchange, h *exchange.Head) bool {
+	if !fromBrowser(h) || OwnHost(string(h.Authority), g.cfg.Hosts) {
+		return true
+	}
+	g.fail(x, 403, "pages may not publish under this host name; open this by IP address or as localhost, "+
+		"or start the node with --publish-host and this name, or with a token file")
 	return false
 }
 
@@ -47,6 +64,37 @@ func (g *Gateway) bears(h *exchange.Head) bool {
 		found |= subtle.ConstantTimeCompare(digest[:], g.cfg.Tokens[i][:])
 	}
 	return found == 1
+}
+
+// OwnHost reports whether a Host field can only mean this machine: an IP address, localhost or a name below it, or one
+// of the given names. Ports do not matter.
+func OwnHost(authority string, names []string) bool {
+	host := hostOf(authority)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	if i := len(host) - len("localhost"); i >= 0 && strings.EqualFold(host[i:], "localhost") && (i == 0 || host[i-1] == '.') {
+		return true
+	}
+	return host != "" && slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(host, hostOf(name)) })
+}
+
+// hostOf is an authority without its port, and without the brackets of an IPv6 address.
+func hostOf(authority string) string {
+	if inner, ok := strings.CutPrefix(authority, "["); ok {
+		host, _, _ := strings.Cut(inner, "]")
+		return host
+	}
+	host, _, _ := strings.Cut(authority, ":")
+	return host
+}
+
+// fromBrowser reports whether a browser sends this for a page. Browsers say so with every method that can change
+// something; with a GET over plain HTTP to a name they may not.
+func fromBrowser(h *exchange.Head) bool {
+	_, site := field.Get(h.Fields, "sec-fetch-site")
+	_, origin := field.Get(h.Fields, "origin")
+	return site || origin
 }
 
 // crossSite reports whether a browser sends this for a page of another origin. Clients that are no browsers send

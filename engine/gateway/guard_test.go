@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 
 	"holdfast/engine/exchange"
@@ -34,7 +35,7 @@ func TestTokens(t *testing.T) {
 func TestCrossSite(t *testing.T) {
 	f := func(want int, lines ...string) {
 		t.Helper()
-		w := newWorld(t, 1, Config{}, route.Policy{})
+		w := newWorld(t, 1, Config{Hosts: []string{"edge.example"}}, route.Policy{})
 		holder := w.loops[0].sub("a")
 		c := w.loops[0].post("POST /push/a", "m", lines...)
 		w.rest()
@@ -55,6 +56,43 @@ func TestCrossSite(t *testing.T) {
 	f(403, "Sec-Fetch-Site: cross-site")
 	f(403, "Sec-Fetch-Site: same-site", "Origin: https://edge.example")
 	f(403, "Sec-Fetch-Site: ")
+}
+
+// A page whose name was pointed at this machine after it was loaded is of this origin, as far as its browser knows.
+func TestRebinding(t *testing.T) {
+	f := func(want int, cfg Config, authority string, lines ...string) {
+		t.Helper()
+		w := newWorld(t, 1, cfg, route.Policy{})
+		c := w.loops[0].alloc(record.HTTP1)
+		w.loops[0].g.Begin(w.loops[0].view(c.slot), &exchange.Head{
+			Method: []byte("GET"), Path: []byte("/push/a"), Authority: []byte(authority), Fields: fields(lines...), Listener: 1,
+		})
+		if c.answer.Status != want || want == 403 && !strings.Contains(string(c.answer.Body), "--publish-host") {
+			t.Errorf("%s, %q: %s", authority, lines, c)
+		}
+	}
+	open, named := Config{}, Config{Hosts: []string{"push.example", "other.example:8081"}}
+	const own = "Sec-Fetch-Site: same-origin"
+	f(404, open, "rebound.example:8081") // no browser
+	f(403, open, "rebound.example:8081", "Origin: http://rebound.example:8081")
+	f(403, open, "rebound.example:8081", own)
+	f(403, open, "rebound.example:8081", "Sec-Fetch-Site: none")
+	f(403, open, "localhost.rebound.example", own)
+	f(403, open, "notlocalhost", own)
+	f(403, open, "127.0.0.1.rebound.example", own)
+	f(403, open, "", own)
+	f(404, open, "127.0.0.1:8081", own)
+	f(404, open, "192.0.2.7", own)
+	f(404, open, "[::1]:8081", own)
+	f(404, open, "[::1]", own)
+	f(404, open, "localhost:8081", own)
+	f(404, open, "LocalHost", own)
+	f(404, open, "a.localhost:8081", own)
+	f(403, named, "rebound.example", own)
+	f(404, named, "Push.Example:8081", own)
+	f(404, named, "other.example", own)
+	f(401, Config{Tokens: []Token{NewToken("t")}}, "rebound.example", own)
+	f(404, Config{Tokens: []Token{NewToken("t")}}, "rebound.example", own, "Authorization: Bearer t")
 }
 
 // Tokens and origins guard publish listeners, not holds, and not routes that an operator put on a public one.

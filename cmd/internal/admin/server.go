@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"holdfast/cmd/internal/metrics"
+	"holdfast/engine/gateway"
 )
 
 // Config is what an operator decides about the admin listener.
 type Config struct {
-	Pprof bool // serve /debug/pprof/: profiles tell keys and tokens to whoever may read them
+	Pprof bool     // serve /debug/pprof/: profiles tell keys and tokens to whoever may read them
+	Hosts []string // host names under which this may be asked, besides IP addresses and localhost
 }
 
 // Bounds of one request: the listener is often open to a whole network of machines.
@@ -53,7 +55,7 @@ func New(source Source, cfg Config) *Server {
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	}
 	s.http = &http.Server{
-		Handler:           sameSite(mux),
+		Handler:           ownHost(cfg.Hosts, sameSite(mux)),
 		ReadHeaderTimeout: headTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
@@ -77,6 +79,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	return err
+}
+
+// ownHost refuses requests under names that are not ours: a page whose name was pointed here after it was loaded could
+// read all of this through its visitor's browser (DNS rebinding), and here nobody needs a token. Requests without a Host
+// are no browser's.
+func ownHost(names []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "" && !gateway.OwnHost(r.Host, names) {
+			fail(w, http.StatusMisdirectedRequest, "this is not answered under a host name that the node was not told; ask by IP address or as localhost")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // sameSite refuses pages of other sites that read through the browser of somebody who may read this.

@@ -54,9 +54,16 @@ func (n *node) Holders(_ context.Context, name []byte, limit int) (KeyHolders, e
 	return KeyHolders{Key: Key{Key: "alice", Holders: 1}}, n.broken
 }
 
+// request is one to the listener's default address.
+func request(method, path string) *http.Request {
+	r := httptest.NewRequest(method, path, nil)
+	r.Host = "127.0.0.1:8082"
+	return r
+}
+
 // get asks a server without a socket.
 func get(s *Server, path string, fields ...string) (status int, body string, head http.Header) {
-	r := httptest.NewRequest("GET", path, nil)
+	r := request("GET", path)
 	for i := 0; i < len(fields); i += 2 {
 		r.Header.Set(fields[i], fields[i+1])
 	}
@@ -136,7 +143,7 @@ func TestNothingCanBeChanged(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 		for _, path := range []string{"/healthz", "/metrics", "/v1/conns", "/v1/keys", "/v1/keys/alice", "/debug/pprof/heap"} {
 			w := httptest.NewRecorder()
-			s.http.Handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			s.http.Handler.ServeHTTP(w, request(method, path))
 			if w.Code != http.StatusMethodNotAllowed {
 				t.Errorf("%s %s: %d", method, path, w.Code)
 			}
@@ -155,6 +162,28 @@ func TestOtherSitesMayNotRead(t *testing.T) {
 	f("same-site", 403)
 	f("same-origin", 200)
 	f("none", 200)
+}
+
+// Whatever name a page's owner points here, it is not answered under it.
+func TestOtherNamesAreNotAnswered(t *testing.T) {
+	f := func(cfg Config, host string, status int) {
+		t.Helper()
+		r := request("GET", "/v1/keys")
+		r.Host = host
+		w := httptest.NewRecorder()
+		New(&node{}, cfg).http.Handler.ServeHTTP(w, r)
+		if w.Code != status || status == 421 && !strings.Contains(w.Body.String(), "ask by IP address") {
+			t.Errorf("under %q: %d %s, want %d", host, w.Code, w.Body, status)
+		}
+	}
+	f(Config{}, "127.0.0.1:8082", 200)
+	f(Config{}, "[::1]:8082", 200)
+	f(Config{}, "localhost:8082", 200)
+	f(Config{}, "", 200)
+	f(Config{}, "rebound.example:8082", 421)
+	f(Config{}, "localhost.rebound.example", 421)
+	f(Config{Hosts: []string{"node1"}}, "node1:8082", 200)
+	f(Config{Hosts: []string{"node1"}}, "node2:8082", 421)
 }
 
 func TestProfilesAreServedOnlyOnRequest(t *testing.T) {
