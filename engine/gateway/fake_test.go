@@ -114,9 +114,11 @@ func (l *fakeLoop) Patience(slot uint32, d time.Duration) { l.calls[slot].patien
 func (l *fakeLoop) Pause(slot uint32)                     { l.calls[slot].paused = true }
 func (l *fakeLoop) Resume(slot uint32)                    { l.calls[slot].paused = false }
 func (l *fakeLoop) WantDrained(slot uint32)               { l.wanted = append(l.wanted, l.calls[slot]) }
+
 func (l *fakeLoop) view(slot uint32) exchange.Exchange {
 	return exchange.Exchange{Slot: slot, Session: l}
 }
+
 func (l *fakeLoop) Handle(slot uint32) registry.Handle {
 	return registry.NewHandle(l.id, slot, l.calls[slot].gen)
 }
@@ -254,6 +256,7 @@ func (l *fakeLoop) Deliver(slot uint32, p *mem.Payload, ticket uint32) record.Fa
 	switch c.fate {
 	case record.DroppedForm, record.DroppedSlow, record.DroppedGone:
 		return c.fate
+	case record.Staged, record.Delivered, record.Pending: // flush tells
 	}
 	p.Retain()
 	l.staged = append(l.staged, stagedMessage{c, p, ticket})
@@ -326,9 +329,6 @@ func fields(lines ...string) (out []field.Field) {
 	}
 	return out
 }
-
-// noBody, as a request's body, is none at all; "" is an empty one of known length.
-const noBody = "\x00none"
 
 // begin shows the gateway a request's head, with a body of unknown length if it has one.
 func (l *fakeLoop) begin(request string, lines ...string) *call {

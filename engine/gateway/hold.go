@@ -19,8 +19,10 @@ import (
 // offers are what a client can ask for in Accept, and forms what each means, in the order of preference among equals.
 // A wildcard does not ask for a stream: such a client gets a poll, which every HTTP client understands.
 var (
-	offers = []string{"text/event-stream", "application/x-ndjson", "multipart/mixed",
-		"multipart/x-mixed-replace", "application/octet-stream"}
+	offers = []string{
+		"text/event-stream", "application/x-ndjson", "multipart/mixed",
+		"multipart/x-mixed-replace", "application/octet-stream",
+	}
 	forms = []exchange.Form{exchange.SSE, exchange.NDJSON, exchange.Mixed, exchange.Replace, exchange.Raw}
 )
 

@@ -30,8 +30,12 @@ func (v *verdict) words() (s string) {
 		name string
 		n    int
 	}{
-		{"delivered", v.Delivered}, {"pending", v.Pending}, {"dropped", v.Dropped}, {"unknown", v.Unknown},
-		{"refused", v.Refused}, {"closed", v.Closed},
+		{"delivered", v.Delivered},
+		{"pending", v.Pending},
+		{"dropped", v.Dropped},
+		{"unknown", v.Unknown},
+		{"refused", v.Refused},
+		{"closed", v.Closed},
 	} {
 		if n.n != 0 {
 			s += fmt.Sprintf(" %s %d", n.name, n.n)

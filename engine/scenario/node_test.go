@@ -100,9 +100,9 @@ func newNode(t testing.TB, seed uint64, c config) *node {
 }
 
 // rest ticks all loops until none has anything to do before time passes.
-func (n *node) rest() (ticks int) {
+func (n *node) rest() {
 	n.t.Helper()
-	for idle := 0; idle < 3; ticks++ {
+	for ticks, idle := 0, 0; idle < 3; ticks++ {
 		if ticks > 100_000 {
 			n.t.Fatal("the loops never rest")
 		}
@@ -115,7 +115,6 @@ func (n *node) rest() (ticks int) {
 			}
 		}
 	}
-	return ticks
 }
 
 // end stops all loops and looks for what they leave behind.

@@ -126,7 +126,7 @@ func having(t *testing.T, subs []*client, text string) (whole int) {
 
 // sameOrder: the messages that two clients both have, they have in the same order.
 func sameOrder(t *testing.T, subs []*client) {
-	data := regexp.MustCompile("\\ndata: m([0-9]+)\\n")
+	data := regexp.MustCompile(`\ndata: m([0-9]+)\n`)
 	heardBy := map[[2]string]int{} // two messages in this order, and who heard them so
 	for s, c := range subs {
 		var heard []string
