@@ -47,7 +47,7 @@ func (r *run) start(dir string) error {
 
 func (r *run) stop() {
 	for _, s := range r.servers {
-		s.process.stop()
+		s.stop()
 	}
 }
 
@@ -135,7 +135,7 @@ func (r *run) startNchan(dir string) (*server, error) {
 // kept is a started server, or its end if it did not start well.
 func kept(s *server, err error) (*server, error) {
 	if err != nil {
-		s.process.stop()
+		s.stop()
 		return nil, err
 	}
 	return s, nil

@@ -44,7 +44,7 @@ func resetBody(x *exchange) error {
 	if p.err != nil {
 		return x.complain(p.err)
 	}
-	if !x.sized(200, "text/plain", size) {
+	if !x.sized(200, size) {
 		return x.flush()
 	}
 	if err := x.fillPage(min(after, size)); err != nil {
@@ -66,7 +66,7 @@ func stall(x *exchange) error {
 	page := Pattern(0, 1<<10)
 	sent := 0
 	if at == "body" {
-		x.sized(200, "text/plain", int64(len(page)))
+		x.sized(200, int64(len(page)))
 		if sent = len(page) / 2; x.bare {
 			return x.flush()
 		}
@@ -94,7 +94,7 @@ func trickle(x *exchange) error {
 	if err := x.read(nil, nil); err != nil {
 		return err
 	}
-	wanted := x.sized(200, "text/plain", n)
+	wanted := x.sized(200, n)
 	for i := int64(0); ; i++ {
 		if err := x.flush(); err != nil || !wanted || i == n {
 			return err

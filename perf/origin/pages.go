@@ -83,7 +83,7 @@ func (x *exchange) pattern(name string, otherwise int64) error {
 	if p.err != nil {
 		return x.complain(p.err)
 	}
-	if !x.sized(200, "text/plain", size) {
+	if !x.sized(200, size) {
 		return x.flush()
 	}
 	return x.fillPage(size)

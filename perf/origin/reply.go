@@ -32,18 +32,18 @@ func (x *exchange) persistence() {
 	}
 }
 
-// sized stages the head of a response whose body has this length, and reports whether that body is wanted.
-func (x *exchange) sized(status int, contentType string, length int64) bool {
+// sized stages the head of a response whose body is plain text of this length, and reports whether that body is wanted.
+func (x *exchange) sized(status int, length int64) bool {
 	x.startHead(1, status)
 	x.persistence()
-	x.out = h1.AppendField(x.out, "Content-Type", contentType)
+	x.out = h1.AppendField(x.out, "Content-Type", "text/plain")
 	x.out = append(h1.AppendContentLength(x.out, length), h1.CRLF...)
 	return !x.bare
 }
 
 // reply sends a whole response of plain text.
 func (x *exchange) reply(status int, body []byte) error {
-	if x.sized(status, "text/plain", int64(len(body))) {
+	if x.sized(status, int64(len(body))) {
 		x.out = append(x.out, body...)
 	}
 	return x.flush()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,11 @@ func (r *Report) WriteText(w io.Writer) error {
 	writeTable(&b, facts, "ll")
 	b.WriteByte('\n')
 
-	names := []string{"latency", "count", "per second", "min", "mean"}
-	for _, q := range hist.Marks {
-		names = append(names, percent(q, "p"))
+	marks := make([]string, len(hist.Marks))
+	for i, q := range hist.Marks {
+		marks[i] = percent(q, "p")
 	}
-	names = append(names, "max")
+	names := slices.Concat([]string{"latency", "count", "per second", "min", "mean"}, marks, []string{"max"})
 	rows := make([][]string, 0, 1+len(r.Series))
 	rows = append(rows, names)
 	for i := range r.Series {
