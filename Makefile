@@ -7,6 +7,7 @@ FUZZTIME ?= 60s
 BENCH    ?= .
 COUNT    ?= 6
 SERVE    ?=
+SEEDS    ?= 2000
 
 .DEFAULT_GOAL := help
 
@@ -30,17 +31,16 @@ deps: ## install the Debian packages that tests and comparisons drive, if missin
 	@.ci/deps
 
 .PHONY: lint
-lint: ## go vet and golangci-lint with .golangci.yml
-	go vet ./...
+lint: ## golangci-lint, vet among its linters, with .golangci.yml
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: race
-race: ## unit and property tests under the race detector
-	go test -race -timeout 5m ./...
+race: ## every test under the race detector, with fewer seeds
+	go test -race -short -shuffle on -timeout 5m ./...
 
 .PHONY: unit
-unit: ## unit and property tests, fast
-	go test -timeout 5m ./...
+unit: ## every test without it: budgets, allocations and timing too
+	go test -shuffle on -timeout 5m ./...
 
 .PHONY: e2e
 e2e: ## the programs as users run them: flags, commands, real sockets, drain
@@ -58,9 +58,17 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" || exit 1; \
 	done
 
+.PHONY: sim
+sim: ## the tests on the simulated kernel with SEEDS (2000) seeds each, to hunt
+	SEEDS=$(SEEDS) go test -timeout 60m $$(grep -rl --include='*_test.go' 'simkernel\.\?Seeds(' engine | xargs -n 1 dirname | sort -u | sed 's|^|./|')
+
 .PHONY: bench
 bench: ## Go benchmarks of every package (BENCH=regexp, COUNT=6), fit for benchstat
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+.PHONY: soak
+soak: build ## 18,000 connections and steady pushes for five minutes (CONNS, RATE, DURATION): nothing lost, nothing grows
+	@.ci/soak
 
 .PHONY: compare
 compare: build ## holdfast beside a bare loop of send and beside nchan, in turn: about two minutes
