@@ -9,6 +9,7 @@ import (
 
 	"holdfast/engine/record"
 	"holdfast/engine/route"
+	"holdfast/engine/simkernel"
 )
 
 // churn is holders that come and go and publishers on all loops, in an order of a seed's, and what must be true of it.
@@ -76,7 +77,7 @@ func (ch *churn) act() {
 // nobody hears a message twice; and there is one order of each key's messages that agrees with what every subscriber
 // heard, on whatever loop, and with what every loop published.
 func TestChurn(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range simkernel.Seeds(60, testing.Short()) {
 		w := newWorld(t, 1+int(seed%4), Config{FanoutPerTick: 1 + int(seed%3)}, route.Policy{})
 		ch := &churn{world: w}
 		w.rng = rand.New(rand.NewPCG(seed, 7))

@@ -171,7 +171,7 @@ func TestPayloadsArrive(t *testing.T) {
 // The same for what chance makes of the bytes that matter, in bad weather too.
 func TestPayloadsArriveAtRandom(t *testing.T) {
 	pieces := []string{"\r", "\n", "\r\n", "data: ", "event: goaway", "id:", ":", " ", "--", boundary, "-", "{", "}", "\"", "\\", "0", "a", "é", "\u2028"}
-	for seed := range uint64(60) {
+	for seed := range simkernel.Seeds(60, testing.Short()) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		o := simkernel.Options{}
 		if seed%2 == 1 {

@@ -3,8 +3,6 @@ package http1
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -20,16 +18,12 @@ const (
 
 // TestTorture lets clients ask all kinds of things, right and wrong, in pieces and behind one another, in any weather,
 // while messages come and clients go. What they get is held against what a server would say that has one client, all
-// the time in the world and a blocking read. SEED=n replays one seed.
+// the time in the world and a blocking read.
 func TestTorture(t *testing.T) {
-	from, to := uint64(1), uint64(tortureSeeds)
-	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
-		from, to = s, s
-	}
-	for seed := from; seed <= to && !t.Failed(); seed++ {
+	for seed := range simkernel.Seeds(tortureSeeds, testing.Short()) {
 		torture(t, seed)
 		if t.Failed() {
-			t.Logf("replay with SEED=%d", seed)
+			t.Fatalf("replay with SEED=%d", seed)
 		}
 	}
 }

@@ -20,8 +20,8 @@ const sse = "text/event-stream"
 // that was counted as dropped, and none that did not break off misses one that was counted as delivered. All hear a key's
 // messages in one order, whichever loops publish.
 func TestVerdictTruth(t *testing.T) {
-	exact := 0
-	for seed := range uint64(60) {
+	exact, played := 0, 0
+	for seed := range simkernel.Seeds(60, testing.Short()) {
 		weather := simkernel.Options{}
 		if seed%4 > 0 {
 			weather = simkernel.Rough()
@@ -32,11 +32,12 @@ func TestVerdictTruth(t *testing.T) {
 		})
 		exact += truth(t, n, seed)
 		n.end()
+		played++
 		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+			t.Fatalf("replay with SEED=%d", seed)
 		}
 	}
-	if t.Logf("%d verdicts held exactly to what clients have", exact); exact < 500 {
+	if t.Logf("%d verdicts held exactly to what clients have", exact); played > 10 && exact < 8*played {
 		t.Error("too few: the test shows little")
 	}
 }
