@@ -45,9 +45,15 @@ func TestBatch(t *testing.T) {
 	f(`[{"key":"near"}]`, "0:200")
 	f(`[{"key":"far"},{"key":"near"},{"key":"nobody"},{}]`, "0:200 1:200 2:404 3:400")
 	f(`[null,{"keys":["near","far"],"data":[1,{"x":"],["}]}]`, "0:400 1:200")
+	f(`[{"key":"near"},1,,{"key":"near"`+"\n}"+`,{"key":"near"],"",]`, "0:200 1:400 2:400 3:200 4:400 5:400 6:400")
+	deep := strings.Repeat("[", 1<<18) + strings.Repeat("]", 1<<18) // must not exhaust the stack
+	for _, name := range []string{"data", "ttl", "unknown"} {
+		f(`[{"key":"near","`+name+`":`+deep+`},{"key":"near"}]`, "0:400 1:200")
+	}
+	f(`[{"key":"near","data":"`+strings.Repeat("x", 3<<20)+`"},{"key":"near"}]`, "0:413 1:200")
 }
 
-// A batch that is no array of objects is refused whole: nothing of it was pushed.
+// A batch that is no array is refused whole: nothing of it was pushed.
 func TestBatchRefused(t *testing.T) {
 	f := func(body string, want int) {
 		t.Helper()
@@ -62,15 +68,12 @@ func TestBatchRefused(t *testing.T) {
 	f(``, 400)
 	f(`{"key":"a"}`, 400)
 	f(`[{"key":"a"}`, 400)
-	f(`[{"key":"a"},1]`, 400)
+	f(`null`, 400)
 	f(`[{"key":"a"}] x`, 400)
 	f("["+strings.Repeat("0,", maxBatchItems)+"0]", 413)
 	f(strings.Repeat(" ", 1<<20)+"[]", 413)
-	f(strings.Repeat("[", 1<<20), 400) // must not exhaust the stack
+	f(strings.Repeat("[", 1<<20), 400)
 	f(`[{"key":"a","data":`+strings.Repeat(`{"a":`, 1<<17), 400)
-	f(`[{"key":"a","data":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
-	f(`[{"key":"a","ttl":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
-	f(`[{"key":"a","unknown":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+"}]", 400)
 
 	w := newWorld(t, 1, Config{MaxBatch: 100}, route.Policy{})
 	if c := w.loops[0].beginSized("POST /push", 101, jsonBatch); c.answer.Status != 413 {
@@ -78,18 +81,49 @@ func TestBatchRefused(t *testing.T) {
 	}
 }
 
-func TestElements(t *testing.T) {
-	f := func(array string, want int) {
+func TestOutline(t *testing.T) {
+	f := func(array, want string) { // what stands between the ends, by what was found
 		t.Helper()
-		if got := elements([]byte(array)); got != want {
-			t.Errorf("%s: %d, want %d", array, got, want)
+		for cut := range len(array) + 1 {
+			var b batch
+			err := b.follow([]byte(array[:cut]))
+			if err == nil {
+				err = b.follow([]byte(array[cut:]))
+			}
+			got := "none"
+			if err == nil && b.seen.over {
+				b.from = strings.IndexByte(array, '[') + 1
+				got = ""
+				for b.left() > 0 {
+					u := turn{bytes: turnBytes - 1 - cut%5} // a few bytes at a time
+					if element, ok := b.next([]byte(array), &u); ok {
+						got += string(element) + "|"
+					}
+				}
+			}
+			if got != want {
+				t.Fatalf("%s split at %d: %s, want %s", array, cut, got, want)
+			}
 		}
 	}
-	f(`[1]`, 1)
-	f(`[1,2,3]`, 3)
-	f(`[{"a":1,"b":[1,2]},[3,4],"x,\",]y\\",5]`, 4)
-	f(`["never ended,`, 1)
-	f(`["\`, 1)
+	f(`[]`, "")
+	f(" \t[\r\n ]\n", "")
+	f(`[1]`, "1|")
+	f(` [1, 2 ,3] `, "1| 2 |3|")
+	f(`["","[",]`, `""|"["||`)
+	f(`[,]`, "||")
+	f(`[[]]`, "[]|")
+	f(`[{"a":1,"b":[1,2]},[3,4],"x,\",]y\\",5]`, `{"a":1,"b":[1,2]}|[3,4]|"x,\",]y\\"|5|`)
+	f(`[{"a":[}],2]`, `{"a":[}]|2|`) // its decoder will know
+	f(`["never ended,`, "none")
+	f(`["\`, "none")
+	f(`[1`, "none")
+	f(`[1]]`, "none")
+	f(`[1},2]`, "none")
+	f(`[] []`, "none")
+	f(`{"a":[1]}`, "none")
+	f(`null`, "none")
+	f(``, "none")
 }
 
 // A batch of thousands of items that nobody waits for must not hold up the loop, nor its verdicts fill memory.
@@ -112,7 +146,7 @@ func TestBatchIsTakenInTurns(t *testing.T) {
 	ticks := 0
 	for ; !c.over; ticks++ {
 		l.tick()
-		if now := len(c.answer.Body); now-before > 9*batchTurn*160 {
+		if now := len(c.answer.Body); now-before > turnItems*160 {
 			t.Fatalf("%d bytes of verdicts in one tick", now-before)
 		} else {
 			before = now
@@ -127,6 +161,31 @@ func TestBatchIsTakenInTurns(t *testing.T) {
 			t.Fatalf("verdict %d: %+v", i, vs[i])
 		}
 	}
+}
+
+// However many batches come, and however long their items are, a tick does no more than one turn's work for them all.
+func TestBatchesShareTurns(t *testing.T) {
+	f := func(item string, n, most int) {
+		t.Helper()
+		w := newWorld(t, 1, Config{}, route.Policy{})
+		l := w.loops[0]
+		holder := l.sub("a")
+		var calls []*call
+		for range 3 {
+			calls = append(calls, l.post("POST /push", "["+strings.TrimSuffix(strings.Repeat(item+",", n), ",")+"]", jsonBatch))
+		}
+		for !calls[0].over || !calls[1].over || !calls[2].over {
+			before := len(holder.heard)
+			if l.tick(); len(holder.heard)-before > most {
+				t.Fatalf("%d items of %d bytes in a tick", len(holder.heard)-before, len(item))
+			}
+		}
+		if len(holder.heard) != 3*n {
+			t.Errorf("heard %d of %d", len(holder.heard), 3*n)
+		}
+	}
+	f(`{"key":"a","data":"x"}`, 500, 2*turnItems) // the first tick also shows what came before its Work
+	f(`{"key":"a","data":"`+strings.Repeat("x", 20<<10)+`"}`, 50, 2*5)
 }
 
 func TestBatchLongerThanMayFly(t *testing.T) {

@@ -315,7 +315,7 @@ func (w *world) rest() (ticks int) {
 			busy = l.tick() == 0 || l.woken || len(l.staged) > 0 || busy
 		}
 		for _, l := range w.loops {
-			busy = busy || l.woken
+			busy = busy || l.woken || slices.ContainsFunc(l.wanted, func(c *call) bool { return c.queued == 0 })
 		}
 	}
 	return ticks

@@ -176,6 +176,7 @@ func (g *Gateway) Ended(x exchange.Exchange, why record.Reason) {
 // Work is the gateway's share of a tick: mail, then fan-outs, then pushes whose verdict is overdue.
 func (g *Gateway) Work(now int64) time.Duration {
 	g.now = now
+	g.tasks.turn = turn{}
 	more := g.readMail()
 	g.runJobs()
 	g.expireOps()

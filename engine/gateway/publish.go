@@ -235,12 +235,7 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 		}
 		t.payload.Append(b)
 	case taskBatch:
-		if len(t.body.B)+len(b) > g.cfg.MaxBatch {
-			g.refuse(x, errBatch)
-			return
-		}
-		t.body.Grow(len(b))
-		t.body.B = append(t.body.B, b...)
+		g.takeBatch(x, t, b)
 	case taskLines:
 		g.takeLines(x, t, b)
 	case taskParts:

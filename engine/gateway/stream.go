@@ -17,10 +17,13 @@ const itemRoom = 64 << 10
 // costs is bounded by the items that wait for a verdict.
 const manyParts = 1 << 62
 
+// longestItem is the longest line or element, bytes: every byte of the message may be escaped.
+func longestItem(policy *route.Policy) int { return 2*policy.MaxPayload + itemRoom }
+
 // beginLines starts a stream of JSON lines.
 func (g *Gateway) beginLines(x exchange.Exchange, policy *route.Policy) {
 	t := g.newTask(x, taskLines, policy)
-	t.lines = ndjson.Splitter{MaxLine: 2*policy.MaxPayload + itemRoom}
+	t.lines = ndjson.Splitter{MaxLine: longestItem(policy)}
 	x.Patience(g.cfg.StreamIdle)
 }
 
@@ -294,7 +297,7 @@ func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
 // pump goes on with a batch or stream when verdicts have come in.
 func (g *Gateway) pump(x exchange.Exchange, t *task) {
 	switch {
-	case len(t.batch) > 0:
+	case t.kind == taskBatch:
 		g.moreOfBatch(x, t)
 	case t.cut, !t.paused, t.flying > t.policy.MaxItemsFlying/2:
 	case t.kind == taskLines:

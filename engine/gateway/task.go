@@ -43,7 +43,7 @@ type task struct {
 	lines   ndjson.Splitter
 	parts   *multipart.Parser
 	part    part
-	batch   []item
+	batch   batch
 
 	items     int // seen so far
 	flying    int // dispatched, without a verdict
@@ -61,6 +61,7 @@ type collapsed struct {
 type tasks struct {
 	all  []*task
 	free []uint32
+	turn turn
 }
 
 func (t *tasks) init() { t.all = append(t.all, new(task)) }

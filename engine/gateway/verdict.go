@@ -121,7 +121,7 @@ func (g *Gateway) sayCollapsed(x exchange.Exchange, t *task) {
 
 // settleStream ends the answer of a stream or batch whose items all have their verdicts.
 func (g *Gateway) settleStream(x exchange.Exchange, t *task) {
-	if !t.done || t.flying > 0 || len(t.batch) > 0 {
+	if !t.done || t.flying > 0 || t.batch.left() > 0 {
 		return
 	}
 	g.sayCollapsed(x, t)
