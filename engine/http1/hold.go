@@ -172,9 +172,10 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 		s.l.Pause(slot)
 	}
 	s.wake(slot, after)
-	r.State = statePoll
-	if f != exchange.Poll {
-		r.State = stateHold
+	if f == exchange.Poll {
+		s.move(r, statePoll)
+	} else {
+		s.move(r, stateHold)
 		words := &s.framers.words[f]
 		resp.Type = words.kind
 		s.Open(slot, resp)

@@ -85,7 +85,7 @@ func (s *Sessions) readHead(slot uint32, r *record.Record, b []byte) int {
 // suspendHead keeps the parser's progress until more of the head comes.
 func (s *Sessions) suspendHead(slot uint32, r *record.Record, req *h1.Request) {
 	if r.State == stateIdle {
-		r.State = stateHead
+		s.move(r, stateHead)
 		if r.Flags&flagUsed != 0 {
 			s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.HeadTimeout))
 		}
@@ -115,7 +115,7 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 		Fields: req.Fields, HasBody: hasBody, Listener: int(r.Listener),
 	}
 	if !hasBody {
-		r.State = stateWait
+		s.move(r, stateWait)
 		s.l.SetDeadline(slot, 0)
 	} else {
 		s.beginBody(slot, r, req)
@@ -161,7 +161,7 @@ func (s *Sessions) beginBody(slot uint32, r *record.Record, req *h1.Request) {
 	x := s.extraOf(r)
 	x.body.Start(req.Framing, req.Length)
 	x.patience = s.cfg.BodyTimeout
-	r.State = stateBody
+	s.move(r, stateBody)
 	s.l.SetDeadline(slot, s.l.Now()+int64(x.patience))
 }
 
@@ -210,11 +210,11 @@ func (s *Sessions) endBody(slot uint32, r *record.Record) {
 			s.last(slot, r)
 			return
 		}
-		r.State = stateIdle
+		s.move(r, stateIdle)
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		return
 	}
-	r.State = stateWait
+	s.move(r, stateWait)
 	s.l.SetDeadline(slot, 0)
 	gen := s.l.Handle(slot)
 	s.handler.Happened(s.view(slot), exchange.Complete)

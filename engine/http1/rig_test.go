@@ -69,6 +69,17 @@ func (r *rig) settle() {
 		}
 		r.l.Tick()
 	}
+	r.tally()
+}
+
+// tally fails unless the counts of states are what the records say.
+func (r *rig) tally() {
+	r.Helper()
+	var states [States]int64
+	r.l.Each(0, 4096, func(_ uint32, rec *record.Record) { states[rec.State]++ })
+	if states != r.s.Stats.States {
+		r.Errorf("connections by state %v, counted as %v", states, r.s.Stats.States)
+	}
 }
 
 // do runs f on the loop, as mail and timers are.

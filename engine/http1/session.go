@@ -26,7 +26,14 @@ const (
 	statePoll                 // parked until one message; input is paused
 	stateDiscard              // answered before the body ended; the rest is thrown away, then stateIdle
 	stateLinger               // we will send no more; input is thrown away until the peer closes or LingerTimeout
+
+	States // how many there are
 )
+
+var stateNames = [States]string{"idle", "head", "body", "waiting", "held", "poll", "discarding", "lingering"}
+
+// StateName is how metrics call a state, an index of Stats.States.
+func StateName(state uint8) string { return stateNames[state] }
 
 // The flags of a connection. Kept in record.Record.Flags; the first group lasts for one exchange.
 const (
@@ -104,6 +111,8 @@ type Stats struct {
 	BadHeads  uint64 // refused by the parser
 	Timeouts  uint64 // 408
 	Pipelined uint64 // input thrown away for PipelineBytes
+
+	States [States]int64 // connections now, by state
 }
 
 // New makes the sessions of a loop; boundary separates the parts of multipart answers and must be unguessable.
@@ -134,6 +143,7 @@ func (s *Sessions) Happened(slot uint32, e loop.Event) {
 		if s.closing {
 			patience = lastRequest
 		}
+		s.Stats.States[stateIdle]++
 		s.l.SetDeadline(slot, s.l.Now()+int64(patience))
 	case loop.HungUp:
 		s.hungUp(slot, r)
@@ -227,12 +237,20 @@ func (s *Sessions) Closed(slot uint32, why record.Reason) {
 	if active(r.State) {
 		s.handler.Ended(s.view(slot), why)
 	}
+	s.Stats.States[r.State]--
+}
+
+// move is the only way from one state to another, so that the counts stay true.
+func (s *Sessions) move(r *record.Record, state uint8) {
+	s.Stats.States[r.State]--
+	s.Stats.States[state]++
+	r.State = state
 }
 
 // finish ends an exchange whose answer is queued whole, and readies the connection for the next one, or its end.
 func (s *Sessions) finish(slot uint32, r *record.Record) {
 	rest, kept := s.unread(r)
-	r.State = stateLinger // the exchange is over for whoever asks from inside Ended
+	s.move(r, stateLinger) // the exchange is over for whoever asks from inside Ended
 	s.handler.Ended(s.view(slot), record.ReasonDone)
 	s.l.Turn(slot)
 	keep := r.Flags&flagKeep != 0 && !r.Closing && !s.closing
@@ -242,12 +260,12 @@ func (s *Sessions) finish(slot uint32, r *record.Record) {
 		s.dropExtra(r)
 		s.last(slot, r)
 	case rest:
-		r.State = stateDiscard // all of it within one BodyTimeout
+		s.move(r, stateDiscard) // all of it within one BodyTimeout
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.BodyTimeout))
 		s.l.Resume(slot)
 	default:
 		s.dropExtra(r)
-		r.State = stateIdle
+		s.move(r, stateIdle)
 		s.l.SetDeadline(slot, s.l.Now()+int64(s.cfg.KeepAliveTimeout))
 		s.l.Resume(slot)
 	}
@@ -280,7 +298,7 @@ func (s *Sessions) unread(r *record.Record) (rest, worth bool) {
 // abandon ends an exchange whose request will not come whole.
 func (s *Sessions) abandon(slot uint32, r *record.Record, why record.Reason) {
 	if active(r.State) {
-		r.State = stateLinger
+		s.move(r, stateLinger)
 		s.handler.Ended(s.view(slot), why)
 		s.l.Turn(slot)
 	}
@@ -289,7 +307,7 @@ func (s *Sessions) abandon(slot uint32, r *record.Record, why record.Reason) {
 
 // last closes the connection once everything queued is sent.
 func (s *Sessions) last(slot uint32, r *record.Record) {
-	r.State = stateLinger
+	s.move(r, stateLinger)
 	s.l.SetDeadline(slot, 0)
 	s.l.Resume(slot)
 	s.l.CloseAfterWrite(slot)

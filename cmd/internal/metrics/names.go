@@ -3,6 +3,8 @@ package metrics
 // The families that the daemon writes and the live view reads. Labels are in brackets.
 const (
 	Conns             = "holdfast_conns"                   // open connections [loop]
+	ConnStates        = "holdfast_conn_states"             // open connections [state]
+	ConnBytes         = "holdfast_conn_bytes"              // memory of one connection, see the family's help
 	Holds             = "holdfast_holds"                   // exchanges that wait for messages [form]
 	Keys              = "holdfast_keys"                    // keys that have a holder
 	Accepted          = "holdfast_conns_accepted_total"    // connections accepted [loop]

@@ -8,6 +8,7 @@ import (
 	"holdfast/engine"
 	"holdfast/engine/exchange"
 	"holdfast/engine/gateway"
+	"holdfast/engine/http1"
 	"holdfast/engine/record"
 )
 
@@ -62,6 +63,17 @@ func (e *exposition) parts(label string, parts ...part) {
 func (e *exposition) conns() {
 	e.perLoop(metrics.Conns, metrics.Gauge, "Open client connections.",
 		func(l *engine.LoopStats) float64 { return float64(l.Loop.Conns) })
+	e.Family(metrics.ConnStates, metrics.Gauge, "Open client connections, by what their current request is doing.")
+	for state := range http1.States {
+		var conns int64
+		for i := range e.stats.Loops {
+			conns += e.stats.Loops[i].HTTP1.States[state]
+		}
+		e.Sample(float64(conns), "state", http1.StateName(state))
+	}
+	e.One(metrics.ConnBytes, metrics.Gauge, "Memory of this process for one idle connection: connection records, key table, names and groups, "+
+		"divided by open connections; 0 without any. Records and table count as mapped, so that it is high on a node that is not full. "+
+		"Buffers of requests and of slow readers, the program itself and the kernel's part are left out.", e.connBytes())
 	e.perLoop(metrics.Accepted, metrics.Counter, "Connections accepted.",
 		func(l *engine.LoopStats) float64 { return float64(l.Loop.Accepted) })
 	e.Family(metrics.AcceptPauses, metrics.Counter, "Times that accepting paused or failed, by reason.")
@@ -73,6 +85,20 @@ func (e *exposition) conns() {
 	for why := range record.Reasons {
 		e.Count(e.sum(func(l *engine.LoopStats) uint64 { return l.Loop.Closed[why] }), "reason", why.String())
 	}
+}
+
+// connBytes is what an idle connection costs on average.
+func (e *exposition) connBytes() float64 {
+	r := &e.stats.Registry
+	bytes, conns := r.TableBytes+r.NameBytes+r.GroupBytes, int64(0)
+	for i := range e.stats.Loops {
+		bytes += e.stats.Loops[i].Gauges.RecordBytes
+		conns += e.stats.Loops[i].Loop.Conns
+	}
+	if conns == 0 {
+		return 0
+	}
+	return float64(bytes) / float64(conns)
 }
 
 func (e *exposition) traffic() {

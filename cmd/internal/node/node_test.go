@@ -152,11 +152,14 @@ func TestHolders(t *testing.T) {
 
 func TestMetricsTellEveryNumber(t *testing.T) {
 	f := &fake{stats: engine.Stats{Loops: make([]engine.LoopStats, 2)}}
-	f.stats.Registry.Keys = 9
+	r := &f.stats.Registry
+	r.Keys, r.TableBytes, r.NameBytes, r.GroupBytes = 9, 500, 60, 7
 	for i := range f.stats.Loops {
 		l := &f.stats.Loops[i]
 		l.Loop.Conns, l.Loop.Accepted, l.Loop.BusyNanos = int64(10+i), 100, 5e8
 		l.Loop.Closed[2] = 4 // reset
+		l.Gauges.RecordBytes = 1000 * (i + 1)
+		l.HTTP1.States[0], l.HTTP1.States[4] = 5, int64(5+i)
 		l.Gateway.Holds[2] = 3
 		l.Gateway.Pushes.Nobody = 6
 		l.Gateway.Messages[1] = 8
@@ -179,6 +182,10 @@ func TestMetricsTellEveryNumber(t *testing.T) {
 	}
 	is(all.Sum(metrics.Conns, "loop", "1"), 11)
 	is(all.Sum(metrics.Conns), 21)
+	is(all.Sum(metrics.ConnStates, "state", "idle"), 10)
+	is(all.Sum(metrics.ConnStates, "state", "held"), 11)
+	is(all.Sum(metrics.ConnStates), 21)
+	is(all.Sum(metrics.ConnBytes), 3567.0/21)
 	is(all.Sum(metrics.Accepted), 200)
 	is(all.Sum(metrics.LoopBusySeconds), 1)
 	is(all.Sum(metrics.Closed, "reason", "reset"), 8)
@@ -193,6 +200,15 @@ func TestMetricsTellEveryNumber(t *testing.T) {
 	is(float64(h.Counts[10]), 4)
 	is(h.Bounds[10], 0.001024)
 	is(float64(h.Counts[len(h.Counts)-1]), 6)
+	f.stats.Loops = nil
+	w = metrics.Writer{}
+	if err := New(f).Metrics(t.Context(), &w); err != nil {
+		t.Error(err)
+	}
+	if all, err = metrics.Read(string(w.Bytes())); err != nil {
+		t.Error(err)
+	}
+	is(all.Sum(metrics.ConnBytes), 0)
 	f.err = errors.New("silent")
 	if err := New(f).Metrics(t.Context(), &metrics.Writer{}); !errors.Is(err, f.err) {
 		t.Errorf("a silent loop is told as %v", err)

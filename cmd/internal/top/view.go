@@ -59,6 +59,7 @@ func perSecond(now, before, seconds float64) float64 {
 func (v *view) conns() {
 	v.row("Connections", "%s   opened %s/s   closed %s/s   requests %s/s", count(v.now.Sum(metrics.Conns)),
 		count(v.rate(metrics.Accepted)), count(v.rate(metrics.Closed)), count(v.rate(metrics.Requests)))
+	v.row("  by state", "%s", levels(v.now.By(metrics.ConnStates, "state")))
 	v.row("  closed", "%s", v.rates(metrics.Closed, "reason"))
 	if pauses := v.rates(metrics.AcceptPauses, "reason"); pauses != nothing {
 		v.row("  refused", "%s", pauses)

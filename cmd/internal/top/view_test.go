@@ -20,6 +20,10 @@ func (n *node) text() string {
 	w.Family(metrics.Conns, metrics.Gauge, "x")
 	w.Sample(n.conns, "loop", "0")
 	w.Sample(1, "loop", "1")
+	w.Family(metrics.ConnStates, metrics.Gauge, "x")
+	w.Sample(90_001, "state", "held")
+	w.Sample(0, "state", "head")
+	w.Sample(29_999, "state", "idle")
 	w.One(metrics.Accepted, metrics.Counter, "x", n.accepted)
 	w.Family(metrics.Holds, metrics.Gauge, "x")
 	w.Sample(90_000, "form", "sse")
@@ -72,6 +76,7 @@ func TestViewShowsRates(t *testing.T) {
 		}
 	}
 	f("Connections", "120,000   opened 100/s   closed 0/s   requests 0/s")
+	f("  by state", "held 90,001   idle 29,999")
 	f("Holds", "91,234   keys 0")
 	f("  by form", "sse 90,000   poll 1,234")
 	f("Queued", "1.5 KiB in 0 connections")
