@@ -26,7 +26,7 @@ type Config struct {
 	Hosts          []string      // host names under which pages may publish without a token; IP addresses and localhost always may
 	VerdictTimeout time.Duration // a loop that has not reported by then is unknown: 5 s
 	FanoutPerTick  int           // deliveries of fan-outs per tick: 128, about 1 ms; neighbours wait no longer
-	MaxJobs        int           // fan-outs under way or waiting on one loop: 1,024; beyond, pushes are refused (503)
+	MaxJobs        int           // fan-outs under way or waiting on one loop: 4,096, one key's at most an eighth of what is free; beyond, pushes are refused (503)
 	MaxOps         int           // pushes waiting for other loops: 16,384; beyond, pushes are refused (503)
 	MaxBatch       int           // bytes of a JSON batch: 8 MiB (413)
 	MailBound      int           // letters waiting for one loop: 65,536, a quarter of it for verdicts and closes
@@ -42,7 +42,7 @@ func (c *Config) fill() {
 		}
 	}
 	size(&c.FanoutPerTick, 128)
-	size(&c.MaxJobs, 1024)
+	size(&c.MaxJobs, 4096)
 	size(&c.MaxOps, 16<<10)
 	size(&c.MaxBatch, 8<<20)
 	size(&c.MailBound, 64<<10)

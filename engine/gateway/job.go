@@ -31,14 +31,30 @@ type job struct {
 type jobs struct {
 	pool    []*job
 	free    []uint32
-	running []uint32                 // fan-outs with a walk to go on with, one per key
-	tails   map[registry.Name]uint32 // the last fan-out of each key that has one
-	walks   int                      // fan-outs running and waiting
+	running []uint32               // fan-outs with a walk to go on with, one per key
+	lines   map[registry.Name]line // of each key that has a fan-out
+	walks   int                    // fan-outs running and waiting
 }
+
+// line is one key's fan-outs: one that is under way and those behind it.
+type line struct {
+	last   uint32
+	length int
+}
+
+// lineShare is the part of the places still free that one key's line may be as long as. Measured against what is free,
+// not against all, a few keys that are flooded cannot fill the loop between them: n of them leave 8 in 8+n to others.
+const lineShare = 8
 
 func (j *jobs) init() {
 	j.pool = append(j.pool, nil)
-	j.tails = make(map[registry.Name]uint32)
+	j.lines = make(map[registry.Name]line)
+}
+
+// full reports whether a key may have no further fan-out.
+func (j *jobs) full(name registry.Name, most int) bool {
+	free := most - j.walks
+	return free <= 0 || j.lines[name].length > free/lineShare
 }
 
 // newJob takes a reference to the payload.
@@ -81,7 +97,7 @@ func (g *Gateway) startFan(ref opRef, home int, key []byte, payload *mem.Payload
 			return
 		}
 	}
-	if j.walks >= g.cfg.MaxJobs {
+	if j.full(name, g.cfg.MaxJobs) {
 		a.busy++
 		g.tell(ref, &a)
 		return
@@ -93,14 +109,23 @@ func (g *Gateway) startFan(ref opRef, home int, key []byte, payload *mem.Payload
 	b.home = home
 	b.key = append(b.key[:0], key...)
 	j.walks++
-	last, queued := j.tails[name]
-	j.tails[name] = i
-	if queued {
-		j.pool[last].next = i
+	ahead := j.lines[name]
+	j.lines[name] = line{last: i, length: ahead.length + 1}
+	if ahead.length > 0 {
+		j.pool[ahead.last].next = i
 		return
 	}
 	g.beginWalk(b)
 	j.running = append(j.running, i)
+}
+
+// crowded reports whether this loop's own part of a fan-out would be refused.
+func (g *Gateway) crowded(key []byte) bool {
+	if len(key) == 0 {
+		return g.jobs.full(0, g.cfg.MaxJobs)
+	}
+	name := g.holders(key, g.id)
+	return name != 0 && g.jobs.full(name, g.cfg.MaxJobs)
 }
 
 // holders is the name of a key that has members on this loop and still has the given home, else 0. A key with another
@@ -175,9 +200,12 @@ func (g *Gateway) succeed(i uint32) uint32 {
 	b := j.pool[i]
 	j.walks--
 	if b.next == 0 {
-		delete(j.tails, b.name)
+		delete(j.lines, b.name)
 		return 0
 	}
+	rest := j.lines[b.name]
+	rest.length--
+	j.lines[b.name] = rest
 	g.beginWalk(j.pool[b.next])
 	return b.next
 }

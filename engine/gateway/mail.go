@@ -145,15 +145,20 @@ func (g *Gateway) atHome(ref opRef, key []byte, payload *mem.Payload) {
 
 // queued reports whether earlier pushes to this holder's key wait for their turn: from when it had more holders.
 func (g *Gateway) queued(slot uint32) bool {
-	if len(g.jobs.tails) == 0 {
+	if len(g.jobs.lines) == 0 {
 		return false
 	}
-	_, queued := g.jobs.tails[g.space.Member(slot).Name]
+	_, queued := g.jobs.lines[g.space.Member(slot).Name]
 	return queued
 }
 
-// spread writes to the other ones of g.loops and starts this one's own part.
+// spread writes to the other ones of g.loops and starts this one's own part. What this loop has no room for goes to
+// nobody: a push that is refused as a whole can be tried again without anybody getting it twice.
 func (g *Gateway) spread(ref opRef, kind uint8, key []byte, payload *mem.Payload) {
+	if g.crowded(key) {
+		g.tell(ref, &account{home: true, counts: counts{busy: 1}})
+		return
+	}
 	a := account{home: true}
 	mine := false
 	for _, to := range g.loops {

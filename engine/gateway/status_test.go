@@ -144,26 +144,6 @@ func TestFullBoxRefuses(t *testing.T) {
 	}
 }
 
-func TestTooManyFanouts(t *testing.T) {
-	w := newWorld(t, 1, Config{MaxJobs: 3}, route.Policy{})
-	l := w.loops[0]
-	l.sub("k")
-	l.sub("k")
-	var pushes []*call
-	for range 5 {
-		pushes = append(pushes, l.post("POST /push/k", "m"))
-	}
-	pushes[3].wantVerdict("503 refused 1")
-	pushes[4].wantVerdict("503 refused 1")
-	if d := l.g.Depths(); d.Fanouts != 3 || d.Pushes != 3 {
-		t.Errorf("depths %+v", d)
-	}
-	w.rest()
-	for _, p := range pushes[:3] {
-		p.wantVerdict("200 delivered 2")
-	}
-}
-
 func TestTooManyPushes(t *testing.T) {
 	w := newWorld(t, 2, Config{MaxOps: 4}, route.Policy{})
 	w.loops[0].sub("k")
