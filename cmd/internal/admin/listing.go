@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/codec/key"
+	"holdfast/engine/exchange"
 )
 
 // Entries of one page.
@@ -25,7 +27,7 @@ func (s *Server) conns(w http.ResponseWriter, r *http.Request) {
 	q := query{values: r.URL.Query()}
 	q.allow("form", "key", "min_queued", "min_age", "limit")
 	f := ConnFilter{
-		Form:      q.values.Get("form"),
+		Form:      q.form("form"),
 		Key:       q.key("key"),
 		MinQueued: q.number("min_queued", 0),
 		MinAge:    time.Duration(q.number("min_age", 0)) * time.Second,
@@ -134,6 +136,29 @@ func (q *query) key(name string) []byte {
 		q.bad(name, fmt.Errorf("longer than any key: at most %d bytes", key.MaxLen))
 	}
 	return text
+}
+
+func (q *query) form(name string) string {
+	text := q.values.Get(name)
+	if err := CheckForm(text); err != nil {
+		q.bad(name, err)
+	}
+	return text
+}
+
+// CheckForm refuses a filter for a wire form that does not exist: it would find nothing and look like an answer. The
+// empty one lets all pass.
+func CheckForm(text string) error {
+	names := make([]string, exchange.Forms)
+	for form := range exchange.Forms {
+		if names[form] = form.String(); names[form] == text {
+			return nil
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	return fmt.Errorf("there is no form %q; there are %s", text, strings.Join(names, ", "))
 }
 
 // refused answers a request whose parameters are wrong.

@@ -61,8 +61,11 @@ func (c *Client) Push(ctx context.Context, m Message) (Answer, error) {
 	return c.do(ctx, http.MethodPost, path, head, m.Data)
 }
 
-// Conns lists connections that pass a filter.
+// Conns lists connections that pass a filter. A form that does not exist is not asked for.
 func (c *Client) Conns(ctx context.Context, f admin.ConnFilter, limit int) (page admin.ConnPage, err error) {
+	if err := admin.CheckForm(f.Form); err != nil {
+		return page, err
+	}
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if f.Form != "" {
 		q.Set("form", f.Form)

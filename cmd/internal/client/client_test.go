@@ -90,6 +90,14 @@ func TestFiltersAreSent(t *testing.T) {
 		"/v1/conns?form=sse&key=a%2Cb%26c&limit=5&min_age=60&min_queued=1")
 }
 
+func TestStrangeFormsAreNotAskedFor(t *testing.T) {
+	c, last := node(t, 200, `{"conns":[]}`)
+	_, err := c.Conns(t.Context(), admin.ConnFilter{Form: "bogus"}, 5)
+	if err == nil || !strings.Contains(err.Error(), `no form "bogus"; there are none, poll, sse, ndjson, multipart, replace, raw`) || last.uri != "" {
+		t.Errorf("%v, asked %q", err, last.uri)
+	}
+}
+
 func TestKeysAndHolders(t *testing.T) {
 	c, last := node(t, 200, `{"keys":[{"key":"a","holders":2}],"next":"c1"}`)
 	page, err := c.Keys(t.Context(), []byte("a b"), "c0", 7)
