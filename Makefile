@@ -60,7 +60,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 
 .PHONY: sim
 sim: ## the tests on the simulated kernel with SEEDS (2000) seeds each, to hunt
-	SEEDS=$(SEEDS) go test -timeout 60m $$(grep -rl --include='*_test.go' 'simkernel\.\?Seeds(' engine | xargs -n 1 dirname | sort -u | sed 's|^|./|')
+	SEEDS=$(SEEDS) go test -timeout 60m $$(grep -rlw --include='*_test.go' 'Seeds' engine | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: bench
 bench: ## Go benchmarks of every package (BENCH=regexp, COUNT=6), fit for benchstat
