@@ -60,7 +60,7 @@ func newServing() *serving {
 			},
 			Gateway: gateway.Config{
 				VerdictTimeout: 5 * time.Second, FanoutPerTick: 128, MaxJobs: 4096, MaxOps: 16 << 10,
-				MaxBatch: 8 << 20, MailBound: 64 << 10, VerdictBacklog: 64 << 10,
+				MaxBatch: 8 << 20, MaxBodies: 256 << 20, MailBound: 64 << 10, VerdictBacklog: 64 << 10,
 				StreamIdle: 75 * time.Second, ItemTimeout: 10 * time.Second,
 			},
 		},
@@ -159,6 +159,7 @@ func (s *serving) work() flags.Table {
 		flags.New("accepts-per-tick", group, "connections", &e.Loop.AcceptsPerTick, "New connections taken before those already here get their turn."),
 		flags.New("read-size", group, flags.Bytes, &e.Loop.ReadBytes, "Most that is read from one connection before others get their turn."),
 		flags.New("fanout-per-tick", group, "deliveries", &e.Gateway.FanoutPerTick, "Deliveries of fan-outs before everybody else gets a turn; 128 take about 1 ms."),
+		flags.New("max-bodies", group, flags.Bytes, &e.Gateway.MaxBodies, "Publish bodies that are not whole or not dispatched yet. A further one is refused with 503."),
 		flags.New("max-fanouts", group, "fan-outs", &e.Gateway.MaxJobs, "Fan-outs under way or waiting, one key's at most an eighth of what is free. Further pushes are refused with 503."),
 		flags.New("max-pushes-waiting", group, "pushes", &e.Gateway.MaxOps, "Pushes that wait for other loops. Further ones are refused with 503."),
 		flags.New("max-mail", group, "letters", &e.Gateway.MailBound, "Letters that wait for one loop, a quarter of them kept for verdicts and closes."),

@@ -124,7 +124,8 @@ func (g *Gateway) beginBatch(x exchange.Exchange, h *exchange.Head, policy *rout
 		return
 	}
 	t := g.newTask(x, taskBatch, policy)
-	t.body = mem.Get(int(max(h.Length, 0)))
+	t.body = mem.Get(headStart(h))
+	g.weigh(x, t)
 }
 
 // takeBatch keeps the next piece of a batch.

@@ -29,6 +29,7 @@ type Config struct {
 	MaxJobs        int           // fan-outs under way or waiting on one loop: 4,096, one key's at most an eighth of what is free; beyond, pushes are refused (503)
 	MaxOps         int           // pushes waiting for other loops: 16,384; beyond, pushes are refused (503)
 	MaxBatch       int           // bytes of a JSON batch: 8 MiB (413)
+	MaxBodies      int           // bytes set aside for publish bodies not dispatched yet: 256 MiB a loop (503)
 	MailBound      int           // letters waiting for one loop: 65,536, a quarter of it for verdicts and closes
 	VerdictBacklog int           // bytes of unread verdict lines before they collapse into counts: 64 KiB
 	StreamIdle     time.Duration // silence between two items of a publish stream: 75 s
@@ -45,6 +46,7 @@ func (c *Config) fill() {
 	size(&c.MaxJobs, 4096)
 	size(&c.MaxOps, 16<<10)
 	size(&c.MaxBatch, 8<<20)
+	size(&c.MaxBodies, 256<<20)
 	size(&c.MailBound, 64<<10)
 	size(&c.VerdictBacklog, 64<<10)
 	span := func(v *time.Duration, d time.Duration) {

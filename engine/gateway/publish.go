@@ -100,10 +100,12 @@ func (g *Gateway) beginRaw(x exchange.Exchange, h *exchange.Head, policy *route.
 		g.refuse(x, errPayload)
 		return
 	}
-	t.payload = mem.NewPayload(int(max(h.Length, 0)))
+	t.payload = mem.NewPayload(headStart(h))
 	if err := describe(t.payload, h.Fields); err != nil {
 		g.refuse(x, err)
+		return
 	}
+	g.weigh(x, t)
 }
 
 // readKeys collects the keys of the path, or else of all Push-Key fields.
@@ -190,6 +192,7 @@ var (
 	errName    = &refusal{400, "push ids and events are at most 256 visible bytes, without line breaks"}
 	errBatch   = &refusal{413, "the batch is larger than this node takes; send it as application/x-ndjson"}
 	errAll     = &refusal{400, "?all is everybody: name no key beside it"}
+	errBodies  = &refusal{503, "too many bodies are on their way in; try again"}
 	errBusy    = &refusal{503, "too many pushes are under way; try again"}
 )
 
@@ -244,6 +247,7 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 		g.echoBody(x, t, b)
 	case taskClose, taskStream:
 	}
+	g.weigh(x, t)
 }
 
 // completeBody: the request is whole.
@@ -272,6 +276,7 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 		x.End()
 	case taskStream:
 	}
+	g.weigh(x, t)
 }
 
 // pushRaw dispatches a raw push.

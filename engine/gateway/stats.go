@@ -60,6 +60,7 @@ type Depths struct {
 	Mail    int // letters waiting
 	Fanouts int // under way or waiting
 	Pushes  int // waiting for verdicts
+	Bodies  int // bytes set aside for publish bodies that are not dispatched
 }
 
 // Depths measures the queues. On the gateway's loop only.
@@ -68,5 +69,6 @@ func (g *Gateway) Depths() Depths {
 		Mail:    g.cluster.boxes[g.id].Len() + len(g.mail.letters) - g.mail.read,
 		Fanouts: g.jobs.walks,
 		Pushes:  g.ops.waiting,
+		Bodies:  g.tasks.kept,
 	}
 }

@@ -296,6 +296,11 @@ func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
 
 // pump goes on with a batch or stream when verdicts have come in.
 func (g *Gateway) pump(x exchange.Exchange, t *task) {
+	g.goOnReading(x, t)
+	g.weigh(x, t)
+}
+
+func (g *Gateway) goOnReading(x exchange.Exchange, t *task) {
 	switch {
 	case t.kind == taskBatch:
 		g.moreOfBatch(x, t)

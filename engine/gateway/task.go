@@ -44,6 +44,7 @@ type task struct {
 	parts   *multipart.Parser
 	part    part
 	batch   batch
+	kept    int // bytes set aside for the body, as counted in tasks.kept
 
 	items     int // seen so far
 	flying    int // dispatched, without a verdict
@@ -62,6 +63,7 @@ type tasks struct {
 	all  []*task
 	free []uint32
 	turn turn
+	kept int // bytes set aside for all their bodies
 }
 
 func (t *tasks) init() { t.all = append(t.all, new(task)) }
@@ -96,6 +98,7 @@ func (g *Gateway) dropTask(i uint32) {
 		t.body.Release()
 	}
 	t.part.release()
+	g.tasks.kept -= t.kept
 	*t = task{gen: t.gen + 1, names: t.names[:0], ends: t.ends[:0]}
 	g.tasks.free = append(g.tasks.free, i)
 }
@@ -109,4 +112,34 @@ func (t *task) key(i int) []byte {
 		start = t.ends[i-1]
 	}
 	return t.names[start:t.ends[i]]
+}
+
+// headStart is the room set aside for a body before any of it has come. More follows as it comes: a few bytes of a head
+// must not reserve megabytes.
+func headStart(h *exchange.Head) int { return int(min(max(h.Length, 0), 64<<10)) }
+
+// weigh counts what the task keeps of its request's body, and refuses the request if that grew while the loop keeps too
+// much for all of them. What is dispatched already has its verdict all the same.
+func (g *Gateway) weigh(x exchange.Exchange, t *task) {
+	n := 0
+	if t.payload != nil {
+		n += cap(t.payload.Data)
+	}
+	if t.part.payload != nil {
+		n += cap(t.part.payload.Data)
+	}
+	if t.body != nil {
+		n += cap(t.body.B)
+	}
+	grown := n > t.kept
+	g.tasks.kept += n - t.kept
+	t.kept = n
+	switch {
+	case !grown || g.tasks.kept <= g.cfg.MaxBodies:
+	case t.kind == taskLines || t.kind == taskParts:
+		g.cutStream(x, t, errBodies)
+		g.weigh(x, t)
+	default:
+		g.refuse(x, errBodies)
+	}
 }
