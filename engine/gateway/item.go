@@ -1,7 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/base64"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/bytedance/sonic"
 
@@ -37,16 +41,51 @@ func (r *rawJSON) UnmarshalJSON(b []byte) error {
 var (
 	errItem   = &refusal{400, "the item is not a JSON object like {\"key\":\"alice\",\"data\":\"hello\"}"}
 	errNoKey  = &refusal{400, "the item names no key"}
+	errText   = &refusal{400, "the item is not valid UTF-8, or escapes half a surrogate pair; send other bytes as base64"}
 	errBase64 = &refusal{400, "the item's base64 is malformed"}
 	errArray  = &refusal{400, "the batch is not a JSON array of items like {\"key\":\"alice\",\"data\":\"hello\"}"}
 )
 
+// decodeItem reads one item. Text that the decoder would change silently is refused: what is delivered is what was sent.
 func decodeItem(line []byte) (*item, error) {
+	if !utf8.Valid(line) || unpaired(line) {
+		return nil, errText
+	}
 	it := new(item)
 	if err := itemJSON.Unmarshal(line, it); err != nil {
 		return nil, errItem
 	}
 	return it, nil
+}
+
+// unpaired reports whether a JSON text escapes one half of a surrogate pair without the other: no UTF-8 can hold it
+// (RFC 8259 §8.2).
+func unpaired(b []byte) bool {
+	for {
+		at := bytes.IndexByte(b, '\\')
+		if at < 0 {
+			return false
+		}
+		b = b[at:]
+		first := codeUnit(b)
+		switch {
+		case !utf16.IsSurrogate(first):
+			b = b[min(2, len(b)):]
+		case utf16.DecodeRune(first, codeUnit(b[6:])) == utf8.RuneError:
+			return true
+		default:
+			b = b[12:]
+		}
+	}
+}
+
+// codeUnit is the UTF-16 code unit that b begins to escape, or 0.
+func codeUnit(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n)
 }
 
 // payload makes the item's message.
