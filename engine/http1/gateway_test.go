@@ -33,8 +33,10 @@ func newHouse(t testing.TB, seed uint64, o simkernel.Options) *house {
 		Listeners: []route.Listener{{Name: "all"}},
 		Policies:  []route.Policy{route.Policy{MaxPayload: 32 << 10}.Filled()},
 		Routes: []route.Route{
-			{Prefix: "/sub", Action: route.Hold}, {Prefix: "/sub/", Action: route.Hold},
-			{Prefix: "/push", Action: route.Push}, {Prefix: "/push/", Action: route.Push},
+			{Prefix: "/sub", Action: route.Hold},
+			{Prefix: "/sub/", Action: route.Hold},
+			{Prefix: "/push", Action: route.Push},
+			{Prefix: "/push/", Action: route.Push},
 			{Prefix: "/echo", Action: route.Echo},
 			{Prefix: "/", Action: route.Respond, Status: 200, Type: "text/html", Body: []byte("page")},
 		},

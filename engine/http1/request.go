@@ -109,7 +109,7 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 	if string(req.Method) == "HEAD" {
 		r.Flags |= flagHead
 	}
-	hasBody := req.Framing != h1.None && !(req.Framing == h1.Length && req.Length == 0)
+	hasBody := req.Framing != h1.None && (req.Framing != h1.Length || req.Length > 0)
 	s.head = exchange.Head{
 		Method: req.Method, Path: req.Path, Query: req.Query, Authority: req.Authority,
 		Fields: req.Fields, HasBody: hasBody, Listener: int(r.Listener),
@@ -191,6 +191,7 @@ func (s *Sessions) readBody(slot uint32, r *record.Record, b []byte) int {
 		case h1.End:
 			s.endBody(slot, r)
 			return used
+		case h1.TrailerField: // means nothing here
 		}
 		switch {
 		case s.l.Handle(slot) != gen || r.Closing || r.State != stateBody && r.State != stateDiscard:

@@ -137,6 +137,7 @@ func (s *script) Happened(x exchange.Exchange, e exchange.Event) {
 		}
 		t.complete = true
 		s.answerTo(x, t)
+	case exchange.Drained: // no answer here is so long
 	}
 }
 
