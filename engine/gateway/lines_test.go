@@ -331,16 +331,37 @@ func TestPublisherLeaves(t *testing.T) {
 
 func TestVerdictIsJSONWhateverTheID(t *testing.T) {
 	w := newWorld(t, 1, Config{Node: "a\"\\b"}, route.Policy{})
-	for _, id := range []string{"plain", `quo"te\`, "<&>é", "\xff\xfe", strings.Repeat("i", maxName)} {
+	for _, id := range []string{"plain", `quo"te\`, "<&>é", strings.Repeat("i", maxName)} {
 		c := w.loops[0].post("POST /push/nobody", "", "Push-Id: "+id)
 		var v verdict
-		if err := json.Unmarshal(c.answer.Body, &v); err != nil || v.Node != "a\"\\b" || id[0] != 0xff && v.ID != id {
+		if err := json.Unmarshal(c.answer.Body, &v); err != nil || v.Node != "a\"\\b" || v.ID != id {
 			t.Errorf("id %q: %v %s", id, err, c)
 		}
 	}
-	if c := w.loops[0].post("POST /push/nobody", "", "Push-Id: "+strings.Repeat("i", maxName+1)); c.answer.Status != 400 {
-		t.Errorf("long id: %s", c)
+}
+
+// What a subscriber would be told beside the message must fit every form.
+func TestNamesRefused(t *testing.T) {
+	f := func(line string) {
+		t.Helper()
+		w := newWorld(t, 1, Config{}, route.Policy{})
+		holder := w.loops[0].sub("a")
+		if c := w.loops[0].post("POST /push/a", "m", line); c.answer.Status != 400 {
+			t.Errorf("%q: %s", line, c)
+		}
+		c := w.loops[0].post("POST /push", "--b\r\nPush-Key: a\r\n"+line+"\r\n\r\nm\r\n--b--", "Content-Type: multipart/mixed; boundary=b")
+		w.rest()
+		if got := statuses(c.verdicts()); got != "0:400" || len(holder.heard) > 0 {
+			t.Errorf("%q in a part: %s, heard %q", line, c, holder.heard)
+		}
 	}
+	f("Push-Id: " + strings.Repeat("i", maxName+1))
+	f("Push-Event: " + strings.Repeat("i", maxName+1))
+	f("Content-Type: " + strings.Repeat("i", maxName+1))
+	f("Push-Id: \xff\xfe")
+	f("Push-Event: a\xc3")
+
+	w := newWorld(t, 1, Config{}, route.Policy{})
 	if c := w.loops[0].post("POST /push/nobody", "", "Push-Event: a\nb"); c.answer.Status != 400 {
 		t.Errorf("event with a line break: %s", c)
 	}

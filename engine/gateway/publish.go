@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"unicode/utf8"
 
 	"holdfast/codec/field"
 	"holdfast/codec/key"
@@ -12,7 +13,7 @@ import (
 	"holdfast/engine/route"
 )
 
-// maxName is the longest Push-Id or Push-Event, bytes: they are repeated to every subscriber.
+// maxName is the longest Push-Id, Push-Event or Content-Type, bytes: they are repeated to every subscriber.
 const maxName = 256
 
 // beginPush starts whatever a publisher asks: a push, a question, or an end.
@@ -169,15 +170,18 @@ func describe(p *mem.Payload, fields []field.Field) error {
 			}
 			p.SetEvent(f.Value)
 		case field.EqualFold(f.Name, "content-type"):
+			if len(f.Value) > maxName {
+				return errType
+			}
 			p.SetType(f.Value)
 		}
 	}
 	return nil
 }
 
-// validName reports whether an id or event can be a field's value and an SSE line: then no form can be made to carry
-// fields that the publisher injects.
-func validName(b []byte) bool { return len(b) <= maxName && field.IsValue(b) }
+// validName reports whether an id or event can be a field's value, an SSE line and JSON text: then no form can be made
+// to carry fields that the publisher injects, and each can carry the name.
+func validName(b []byte) bool { return len(b) <= maxName && field.IsValue(b) && utf8.Valid(b) }
 
 // refusal is a publisher's mistake.
 type refusal struct {
@@ -189,7 +193,8 @@ func (r *refusal) Error() string { return r.text }
 
 var (
 	errPayload = &refusal{413, "the message is larger than this route takes"}
-	errName    = &refusal{400, "push ids and events are at most 256 visible bytes, without line breaks"}
+	errName    = &refusal{400, "push ids and events are at most 256 visible bytes of UTF-8, without line breaks"}
+	errType    = &refusal{400, "the Content-Type is longer than 256 bytes"}
 	errBatch   = &refusal{413, "the batch is larger than this node takes; send it as application/x-ndjson"}
 	errAll     = &refusal{400, "?all is everybody: name no key beside it"}
 	errBodies  = &refusal{503, "too many bodies are on their way in; try again"}
