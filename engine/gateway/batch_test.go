@@ -42,15 +42,15 @@ func TestBatch(t *testing.T) {
 	}
 	f(`[]`, "")
 	f(` [ ] `, "")
-	f(`[{"key":"near"}]`, "0:200")
-	f(`[{"key":"far"},{"key":"near"},{"key":"nobody"},{}]`, "0:200 1:200 2:404 3:400")
+	f(`[{"key":"near","data":""}]`, "0:200")
+	f(`[{"key":"far","data":""},{"key":"near","data":""},{"key":"nobody","data":""},{}]`, "0:200 1:200 2:404 3:400")
 	f(`[null,{"keys":["near","far"],"data":[1,{"x":"],["}]}]`, "0:400 1:200")
-	f(`[{"key":"near"},1,,{"key":"near"`+"\n}"+`,{"key":"near"],"",]`, "0:200 1:400 2:400 3:200 4:400 5:400 6:400")
+	f(`[{"key":"near","data":""},1,,{"key":"near","data":"x"`+"\n}"+`,{"key":"near"],"",]`, "0:200 1:400 2:400 3:200 4:400 5:400 6:400")
 	deep := strings.Repeat("[", 1<<18) + strings.Repeat("]", 1<<18) // must not exhaust the stack
 	for _, name := range []string{"data", "ttl", "unknown"} {
-		f(`[{"key":"near","`+name+`":`+deep+`},{"key":"near"}]`, "0:400 1:200")
+		f(`[{"key":"near","`+name+`":`+deep+`},{"key":"near","data":""}]`, "0:400 1:200")
 	}
-	f(`[{"key":"near","data":"`+strings.Repeat("x", 3<<20)+`"},{"key":"near"}]`, "0:413 1:200")
+	f(`[{"key":"near","data":"`+strings.Repeat("x", 3<<20)+`"},{"key":"near","data":""}]`, "0:413 1:200")
 }
 
 // A batch that is no array is refused whole: nothing of it was pushed.
@@ -66,10 +66,10 @@ func TestBatchRefused(t *testing.T) {
 		}
 	}
 	f(``, 400)
-	f(`{"key":"a"}`, 400)
-	f(`[{"key":"a"}`, 400)
+	f(`{"key":"a","data":""}`, 400)
+	f(`[{"key":"a","data":""}`, 400)
 	f(`null`, 400)
-	f(`[{"key":"a"}] x`, 400)
+	f(`[{"key":"a","data":""}] x`, 400)
 	f("["+strings.Repeat("0,", maxBatchItems)+"0]", 413)
 	f(strings.Repeat(" ", 1<<20)+"[]", 413)
 	f(strings.Repeat("[", 1<<20), 400)
@@ -133,7 +133,7 @@ func TestBatchIsTakenInTurns(t *testing.T) {
 	const n = 20_000
 	c := l.begin("POST /push", jsonBatch)
 	c.unread = true
-	c.body("[" + strings.TrimSuffix(strings.Repeat(`{"key":"nobody"},`, n), ",") + "]")
+	c.body("[" + strings.TrimSuffix(strings.Repeat(`{"key":"nobody","data":""},`, n), ",") + "]")
 	c.complete()
 	for range 10 {
 		l.tick()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -13,11 +14,11 @@ import (
 )
 
 // itemJSON validates strings and copies them: what comes from outside must not carry raw control bytes, nor point into
-// a buffer that is used again.
-var itemJSON = sonic.Config{ValidateString: true, CopyString: true}.Froze()
+// a buffer that is used again. A member that we do not know is a mistake that the publisher should hear of.
+var itemJSON = sonic.Config{ValidateString: true, CopyString: true, DisallowUnknownFields: true}.Froze()
 
 // item is one message of a JSON stream or batch. Data is a string, or any other JSON value, which is then sent as the
-// JSON text that it is; Base64 carries what is no text.
+// JSON text that it is, save null, which is an empty message; Base64 carries what is no text. One of them must be there.
 type item struct {
 	Key    string   `json:"key"`
 	Keys   []string `json:"keys"`
@@ -25,7 +26,7 @@ type item struct {
 	Event  string   `json:"event"`
 	Type   string   `json:"type"`
 	Data   rawJSON  `json:"data"`
-	Base64 string   `json:"base64"`
+	Base64 *string  `json:"base64"`
 	TTL    rawJSON  `json:"ttl"`
 }
 
@@ -39,11 +40,14 @@ func (r *rawJSON) UnmarshalJSON(b []byte) error {
 }
 
 var (
-	errItem   = &refusal{400, "the item is not a JSON object like {\"key\":\"alice\",\"data\":\"hello\"}"}
-	errNoKey  = &refusal{400, "the item names no key"}
-	errText   = &refusal{400, "the item is not valid UTF-8, or escapes half a surrogate pair; send other bytes as base64"}
-	errBase64 = &refusal{400, "the item's base64 is malformed"}
-	errArray  = &refusal{400, "the batch is not a JSON array of items like {\"key\":\"alice\",\"data\":\"hello\"}"}
+	errItem    = &refusal{400, "the item is not a JSON object like {\"key\":\"alice\",\"data\":\"hello\"}"}
+	errMember  = &refusal{400, "the item has a member that is none of key, keys, id, event, type, data, base64 and ttl"}
+	errNoData  = &refusal{400, "the item has no message: give it data or base64, which may be empty"}
+	errTwoData = &refusal{400, "the item has two messages: data and base64"}
+	errNoKey   = &refusal{400, "the item names no key"}
+	errText    = &refusal{400, "the item is not valid UTF-8, or escapes half a surrogate pair; send other bytes as base64"}
+	errBase64  = &refusal{400, "the item's base64 is malformed"}
+	errArray   = &refusal{400, "the batch is not a JSON array of items like {\"key\":\"alice\",\"data\":\"hello\"}"}
 )
 
 // decodeItem reads one item. Text that the decoder would change silently is refused: what is delivered is what was sent.
@@ -53,6 +57,9 @@ func decodeItem(line []byte) (*item, error) {
 	}
 	it := new(item)
 	if err := itemJSON.Unmarshal(line, it); err != nil {
+		if strings.Contains(err.Error(), "unknown field") { // the decoder has no error of its own for it
+			return nil, errMember
+		}
 		return nil, errItem
 	}
 	return it, nil
@@ -117,13 +124,17 @@ func (it *item) payload(most int) (*mem.Payload, error) {
 
 func (it *item) data() (data []byte, isJSON bool, err error) {
 	switch {
-	case it.Base64 != "":
-		data, err = base64.StdEncoding.DecodeString(it.Base64)
+	case it.Data == nil && it.Base64 == nil:
+		return nil, false, errNoData
+	case it.Data != nil && it.Base64 != nil:
+		return nil, false, errTwoData
+	case it.Base64 != nil:
+		data, err = base64.StdEncoding.DecodeString(*it.Base64)
 		if err != nil {
 			return nil, false, errBase64
 		}
 		return data, false, nil
-	case len(it.Data) == 0 || string(it.Data) == "null":
+	case string(it.Data) == "null":
 		return nil, false, nil
 	case it.Data[0] == '"':
 		var text string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"holdfast/engine/route"
@@ -63,4 +64,30 @@ func TestItemsAreNeverChanged(t *testing.T) {
 	f(`{"key":"a","data":{"\udc00":1}}`)
 	f(`{"key":"a\ud800","data":"x"}`)
 	f(`{"key":"a","id":"\ud800","data":"x"}`)
+}
+
+// A publisher's mistake is told in words that help to find it.
+func TestItemsRefused(t *testing.T) {
+	f := func(item string, want error) {
+		t.Helper()
+		it, err := decodeItem([]byte(item))
+		if err == nil {
+			_, err = it.payload(64)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", item, err, want)
+		}
+	}
+	f("{\"data\":\"\n\"}", errItem) // JSON strings hold no raw control bytes
+	f(`{"data":"\x"}`, errItem)
+	f(`{"data":{"a":}}`, errItem)
+	f(`{"key":1}`, errItem)
+	f(`{"data":"","id":"`+strings.Repeat("i", maxName+1)+`"}`, errName)
+	f(`{"base64":"AAH"}`, errBase64)
+	f(`{}`, errNoData)
+	f(`{"key":"a","base64":null}`, errNoData)
+	f(`{"data":"x","base64":"AAH/"}`, errTwoData)
+	f(`{"data":null,"base64":""}`, errTwoData)
+	f(`{"key":"a","dta":"x"}`, errMember)
+	f(`{"data":"x","unknown":{"y":[]}}`, errMember)
 }

