@@ -11,18 +11,19 @@ import (
 
 // presence answers whether anybody is there, from the shared table alone: no loop is asked.
 func (g *Gateway) presence(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
-	t := g.newTask(x, taskClose, policy)
-	if err := t.readKeys(h, policy, rest); err != nil {
+	keys := &g.tasks.asked
+	*keys = keys.emptied()
+	if err := keys.read(h, policy, rest); err != nil {
 		g.refuse(x, err)
 		return
 	}
-	if len(t.ends) == 0 {
+	if len(keys.ends) == 0 {
 		g.refuse(x, key.ErrEmpty)
 		return
 	}
 	count := 0
-	for i := range t.ends {
-		if target, ok := g.cluster.Table.Lookup(t.key(i)); ok {
+	for i := range keys.ends {
+		if target, ok := g.cluster.Table.Lookup(keys.key(i)); ok {
 			count += target.Count
 		}
 	}
@@ -44,7 +45,7 @@ func (g *Gateway) presence(x exchange.Exchange, h *exchange.Head, policy *route.
 // beginClose starts a DELETE: everybody who holds the keys is told to go away, and may come back.
 func (g *Gateway) beginClose(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte) {
 	t := g.newTask(x, taskClose, policy)
-	if err := t.readKeys(h, policy, rest); err != nil {
+	if err := t.read(h, policy, rest); err != nil {
 		g.refuse(x, err)
 		return
 	}

@@ -89,7 +89,7 @@ func mediaType(value []byte) []byte {
 func (g *Gateway) beginRaw(x exchange.Exchange, h *exchange.Head, policy *route.Policy, rest []byte, all bool) {
 	t := g.newTask(x, taskRaw, policy)
 	t.all = all
-	if err := t.readKeys(h, policy, rest); err != nil {
+	if err := t.read(h, policy, rest); err != nil {
 		g.refuse(x, err)
 		return
 	}
@@ -107,51 +107,6 @@ func (g *Gateway) beginRaw(x exchange.Exchange, h *exchange.Head, policy *route.
 		return
 	}
 	g.weigh(x, t)
-}
-
-// readKeys collects the keys of the path, or else of all Push-Key fields.
-func (t *task) readKeys(h *exchange.Head, policy *route.Policy, rest []byte) error {
-	if len(rest) > 0 {
-		_, err := t.addKeys(key.NewList(rest, policy.MaxKeys))
-		return err
-	}
-	left := policy.MaxKeys
-	for i := range h.Fields {
-		if field.EqualFold(h.Fields[i].Name, "push-key") {
-			list, err := t.addKeys(key.NewList(h.Fields[i].Value, left))
-			if err != nil {
-				return err
-			}
-			left = list.Left()
-		}
-	}
-	return nil
-}
-
-// addKeys adds each key of a list that is not there yet: nobody gets a message twice for a key named twice.
-func (t *task) addKeys(list key.List) (key.List, error) {
-	for {
-		names, ok, err := list.Next(t.names)
-		if err != nil || !ok {
-			return list, err
-		}
-		start := len(t.names)
-		t.names = names
-		if t.knows(names[start:]) {
-			t.names = names[:start]
-			continue
-		}
-		t.ends = append(t.ends, len(names))
-	}
-}
-
-func (t *task) knows(name []byte) bool {
-	for i := range t.ends {
-		if string(t.key(i)) == string(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // describe takes a message's id, event and type from a request's or a part's fields.
@@ -198,6 +153,7 @@ var (
 	errBatch   = &refusal{413, "the batch is larger than this node takes; send it as application/x-ndjson"}
 	errAll     = &refusal{400, "?all is everybody: name no key beside it"}
 	errBodies  = &refusal{503, "too many bodies are on their way in; try again"}
+	errTwoKeys = &refusal{400, "keys stand in the path or in Push-Key, not in both"}
 	errBusy    = &refusal{503, "too many pushes are under way; try again"}
 )
 

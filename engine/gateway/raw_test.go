@@ -40,7 +40,8 @@ func TestKeysOfAPush(t *testing.T) {
 	f("/push", "400 000", "Push-Key: a,b", "Push-Key: c,d")
 	f("/push", "400 000", "Push-Key: ")
 	f("/push/", "200 010", "Push-Key: b")
-	f("/push/a", "200 100", "Push-Key: b") // the path's come first
+	f("/push/a", "400 000", "Push-Key: b")
+	f("/push/a", "400 000", "Push-Key: a")
 	f("/push", "400 000")
 	f("/push", "400 000", "Content-Type: text/plain")
 	f("/push/a", "200 100", "Content-Type: application/json") // a key makes the body one message
@@ -122,6 +123,11 @@ func TestPresence(t *testing.T) {
 	f("GET /push", 400, "")
 	f("GET /push/a%", 400, "")
 	f("GET /push/a,b,c", 400, "")
+	f("GET /push/a", 400, "", "Push-Key: b")
+	if n := len(w.loops[0].g.tasks.all) - 1; n != 0 {
+		t.Errorf("questions took %d tasks", n)
+	}
+	f("DELETE /push/c", 400, "", "Push-Key: b")
 	f("DELETE /push", 400, "")
 	f("DELETE /push/%", 400, "")
 	f("DELETE /push/c", 404, "")

@@ -125,7 +125,7 @@ func (g *Gateway) takeItem(x exchange.Exchange, t *task, it *item, err error) {
 	index := t.items
 	t.items++
 	var p *mem.Payload
-	t.names, t.ends = t.names[:0], t.ends[:0]
+	t.keySet = t.emptied()
 	if err == nil {
 		err = t.addItemKeys(it)
 	}
@@ -151,19 +151,7 @@ func (t *task) addItemKeys(it *item) error {
 	if len(names) > t.policy.MaxKeys {
 		return key.ErrTooMany
 	}
-	for _, name := range names {
-		if err := key.Check([]byte(name)); err != nil {
-			return err
-		}
-		start := len(t.names)
-		t.names = append(t.names, name...)
-		if t.knows(t.names[start:]) {
-			t.names = t.names[:start]
-			continue
-		}
-		t.ends = append(t.ends, len(t.names))
-	}
-	return nil
+	return t.addAll(names)
 }
 
 // pushItem dispatches one message to the keys collected in the task.
@@ -223,7 +211,7 @@ func (g *Gateway) takePart(x exchange.Exchange, t *task, ev *multipart.Event) {
 	switch ev.Kind {
 	case multipart.PartBegin:
 		t.part = part{payload: mem.NewPayload(0), open: true}
-		t.names, t.ends = t.names[:0], t.ends[:0]
+		t.keySet = t.emptied()
 		t.part.err = t.describePart(ev.Fields)
 	case multipart.Data:
 		switch {
@@ -256,7 +244,7 @@ func (t *task) describePart(fields []field.Field) error {
 			return errNoKey
 		}
 	}
-	if _, err := t.addKeys(key.NewList(list, t.policy.MaxKeys)); err != nil {
+	if _, err := t.addList(key.NewList(list, t.policy.MaxKeys)); err != nil {
 		return err
 	}
 	return describe(t.part.payload, fields)

@@ -36,8 +36,7 @@ type task struct {
 	gen     uint32
 	policy  *route.Policy
 
-	names   []byte // the keys of a raw push, decoded, one behind the other
-	ends    []int  // where each ends in names
+	keySet  // of a raw push, or of the item being read
 	payload *mem.Payload
 	body    *mem.Buffer // a batch, or the beginning of a line
 	lines   ndjson.Splitter
@@ -60,10 +59,11 @@ type collapsed struct {
 
 // tasks are a loop's, reused. Index 0 is none.
 type tasks struct {
-	all  []*task
-	free []uint32
-	turn turn
-	kept int // bytes set aside for all their bodies
+	all   []*task
+	free  []uint32
+	turn  turn
+	asked keySet // scratch: of a question
+	kept  int    // bytes set aside for all their bodies
 }
 
 func (t *tasks) init() { t.all = append(t.all, new(task)) }
@@ -80,7 +80,7 @@ func (g *Gateway) newTask(x exchange.Exchange, kind taskKind, policy *route.Poli
 		i = uint32(len(ts.all) - 1)
 	}
 	t := ts.all[i]
-	*t = task{kind: kind, slot: x.Slot, gen: t.gen + 1, policy: policy, names: t.names[:0], ends: t.ends[:0]}
+	*t = task{kind: kind, slot: x.Slot, gen: t.gen + 1, policy: policy, keySet: t.emptied()}
 	g.space.At(x.Slot).Task = i
 	return t
 }
@@ -99,20 +99,11 @@ func (g *Gateway) dropTask(i uint32) {
 	}
 	t.part.release()
 	g.tasks.kept -= t.kept
-	*t = task{gen: t.gen + 1, names: t.names[:0], ends: t.ends[:0]}
+	*t = task{gen: t.gen + 1, keySet: t.emptied()}
 	g.tasks.free = append(g.tasks.free, i)
 }
 
 func (g *Gateway) view(t *task) exchange.Exchange { return g.space.View(t.slot) }
-
-// key is one of a raw push's keys.
-func (t *task) key(i int) []byte {
-	start := 0
-	if i > 0 {
-		start = t.ends[i-1]
-	}
-	return t.names[start:t.ends[i]]
-}
 
 // headStart is the room set aside for a body before any of it has come. More follows as it comes: a few bytes of a head
 // must not reserve megabytes.
