@@ -189,9 +189,6 @@ func topCommand() *cobra.Command {
 		Short: "Watch a node live",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if a.every <= 0 {
-				return fmt.Errorf("--every %v: want a time above 0", a.every)
-			}
 			w := top.Watch{
 				Title: "holdfast top   " + a.adminURL, Read: a.client(a.adminURL).Metrics,
 				Out: c.OutOrStdout(), Every: a.every, Frames: a.frames, Redraw: isTerminal(c.OutOrStdout()),

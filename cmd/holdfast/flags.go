@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/cmd/internal/flags"
@@ -11,6 +12,7 @@ import (
 	"holdfast/engine/http1"
 	"holdfast/engine/loop"
 	"holdfast/engine/route"
+	"holdfast/registry"
 )
 
 // envPrefix begins the environment variables that stand for flags.
@@ -69,7 +71,7 @@ func newServing() *serving {
 
 // table is every flag of serve.
 func (s *serving) table() flags.Table {
-	return slices.Concat(s.network(), s.publishing(), s.holding(), s.limits(), s.timeouts(), s.work(), s.operation())
+	return slices.Concat(s.network(), s.publishing(), s.holding(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
 }
 
 func (s *serving) network() flags.Table {
@@ -78,13 +80,13 @@ func (s *serving) network() flags.Table {
 	return flags.Table{
 		flags.New("listen", group, "host:port", &s.listen, "Public listener, where clients subscribe. No host means every address."),
 		flags.New("publish-listen", group, "host:port", &s.publishListen, "Listener for publishers. Open it beyond loopback only with --publish-token-file."),
-		flags.New("admin-listen", group, "host:port", &s.adminListen, "Listener for health, metrics and listings; it changes nothing. Empty for none."),
-		flags.New("loops", group, "loops", &e.Loops, "Event loops, each on a core of its own. 0 is one per processor."),
+		flags.New("admin-listen", group, "host:port", &s.adminListen, "Listener for health, metrics and listings; it changes nothing. Empty for none.").OrEmpty(),
+		flags.New("loops", group, "loops", &e.Loops, "Event loops, each on a core of its own. At most 256; 0 is one per processor.").From(0).To(registry.MaxLoops),
 		flags.New("max-conns", group, "connections", &e.MaxConns, "Connections of the process, publishers included. Further ones wait unaccepted."),
 		flags.New("spare-conns", group, "connections", &e.SpareConns, "Connections that publish listeners take beyond --max-conns, so that publishers get in."),
-		flags.New("backlog", group, "connections", &e.Backlog, "Connections waiting to be accepted, per loop and listener. 0 is the system's limit."),
-		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. Below 0 leaves it to the system."),
-		flags.New("tcp-keepalive", group, "duration", &e.KeepAlive, "Silence after which the system asks whether a peer is still there, three times. Below 0 never."),
+		flags.New("backlog", group, "connections", &e.Backlog, "Connections waiting to be accepted, per loop and listener. 0 is the system's limit.").From(0),
+		flags.New("tcp-user-timeout", group, "duration", &e.UserTimeout, "Output that nobody acknowledges ends its connection after this. Below 0 leaves it to the system.").OrBelow(),
+		flags.New("tcp-keepalive", group, "duration", &e.KeepAlive, "Silence after which the system asks whether a peer is still there, three times. Below 0 never.").OrBelow(),
 	}
 }
 
@@ -110,8 +112,8 @@ func (s *serving) holding() flags.Table {
 		flags.New("max-keys", group, "keys", &e.MaxKeys, "Distinct keys that may be held at once."),
 		flags.New("max-keys-per-hold", group, "keys", &p.MaxKeys, "Keys of one subscription. More are refused with 400."),
 		flags.New("poll-timeout", group, "duration", &p.PollTimeout, "A long-poll that gets no message is answered 204 after this."),
-		flags.New("heartbeat", group, "duration", &p.Heartbeat, "Silence on a stream is broken after about this. Below 0 never."),
-		flags.New("retry-hint", group, "duration", &p.RetryHint, "What SSE clients are told to wait before they come back. 0 tells nothing."),
+		flags.New("heartbeat", group, "duration", &p.Heartbeat, "Silence on a stream is broken after about this. Below 0 never.").OrBelow(),
+		flags.New("retry-hint", group, "duration", &p.RetryHint, "What SSE clients are told to wait before they come back. 0 tells nothing.").From(0),
 		flags.New("queue", group, flags.Bytes, &e.Loop.QueueBytes, "Output that waits for one slow reader. Beyond, --slow-policy decides."),
 		flags.New("slow-policy", group, "close|drop-oldest|latest-only", &s.slowPolicy, "What gives way when a slow reader's queue is full: the connection, its oldest messages, or all but the latest."),
 		flags.New("stall-timeout", group, "duration", &e.Loop.StallTimeout, "A reader that takes nothing of what waits for this long is disconnected."),
@@ -126,12 +128,12 @@ func (s *serving) limits() flags.Table {
 		flags.New("max-method", group, flags.Bytes, &l.Method, "Longest method. A longer one is refused with 501."),
 		flags.New("max-head", group, flags.Bytes, &l.HeadBytes, "Longest request head. A longer one is refused with 431."),
 		flags.New("max-fields", group, "fields", &l.Fields, "Most header fields of a request. More are refused with 431."),
-		flags.New("max-empty-lines", group, "lines", &l.EmptyLines, "Empty lines that are skipped before a request. More are refused with 400."),
+		flags.New("max-empty-lines", group, "lines", &l.EmptyLines, "Empty lines that are skipped before a request. More are refused with 400; 0 allows none.").From(0),
 		flags.New("max-chunk-line", group, flags.Bytes, &l.ChunkLine, "Longest line before a chunk of a body, extensions included."),
 		flags.New("max-chunk-overhead", group, flags.Bytes, &l.ChunkOverhead, "Chunk framing that a body may spend beyond what its data earns, which stops floods of tiny chunks."),
 		flags.New("max-trailer", group, flags.Bytes, &l.TrailerBytes, "Longest trailer section of a body."),
-		flags.New("max-trailer-fields", group, "fields", &l.TrailerFields, "Most trailer fields of a body."),
-		flags.New("max-body", group, flags.Bytes, &l.Body, "Longest body of any request, streams included. 0 leaves it to the routes."),
+		flags.New("max-trailer-fields", group, "fields", &l.TrailerFields, "Most trailer fields of a body. 0 allows none.").From(0),
+		flags.New("max-body", group, flags.Bytes, &l.Body, "Longest body of any request, streams included. 0 leaves it to the routes.").From(0),
 		flags.New("pipeline", group, flags.Bytes, &h.PipelineBytes, "Input kept behind a hold. Beyond, the connection ends with that hold."),
 		flags.New("pipeline-output", group, flags.Bytes, &h.OutputBytes, "Answers that wait to be read before no further pipelined request is."),
 		flags.New("discard", group, flags.Bytes, &h.DiscardBytes, "Unwanted body that is read to keep a connection. A longer one ends it."),
@@ -170,11 +172,21 @@ func (s *serving) work() flags.Table {
 func (s *serving) operation() flags.Table {
 	const group = "Operation"
 	return flags.Table{
-		flags.New("drain-timeout", group, "duration", &s.drainTimeout, "After SIGTERM connections may finish for this long; what is left is cut."),
-		flags.New("drain-pace", group, "duration", &s.drainPace, "Holds are told to go away spread over this, so that not all come back at once."),
+		flags.New("drain-timeout", group, "duration", &s.drainTimeout, "After SIGTERM connections may finish for this long; what is left is cut. 0 waits for nobody.").From(0),
+		flags.New("drain-pace", group, "duration", &s.drainPace, "Holds are told to go away spread over this, so that not all come back at once. 0 tells all at once.").From(0),
 		flags.New("pprof", group, "switch", &s.pprof, "Serve /debug/pprof/ on the admin listener. Profiles tell keys to whoever may read them."),
 		flags.New("echo", group, "switch", &s.echo, "Serve /echo on the public listener, for conformance tools."),
 	}
+}
+
+// strangers are the variables in environ that look like settings of this program and are none, such as misspelt ones.
+// The load tool's have a prefix of their own.
+func strangers(environ []string) []string {
+	a := newAsking()
+	all := slices.Concat(newServing().table(), a.publisher(), a.conns(), a.keys(), a.top())
+	return slices.DeleteFunc(all.Strangers(envPrefix, environ), func(name string) bool {
+		return strings.HasPrefix(name, envPrefix+"_PERF_")
+	})
 }
 
 // asking is every setting of the commands that ask a node.
@@ -211,11 +223,11 @@ func (a *asking) publisher() flags.Table {
 		flags.New("publish-url", "Node", "url", &a.publishURL, "Publish listener of the node to ask."),
 		flags.New("token", "Node", "text", &a.token, "Bearer token that may publish. The environment hides it from other users of the machine."),
 		flags.New("timeout", "Node", "duration", &a.timeout, "How long to wait for the answer."),
-		flags.New("id", "Message", "text", &a.id, "The message's Push-Id, which subscribers see. Empty lets the node make one."),
-		flags.New("event", "Message", "text", &a.event, "The message's name, which EventSource clients listen for."),
-		flags.New("type", "Message", "media type", &a.kind, "What the data is, such as application/json."),
-		flags.New("all", "Message", "switch", &a.all, "Send to every subscriber of the node instead of a key's."),
-	}
+		flags.New("id", "Message", "text", &a.id, "The message's Push-Id, which subscribers see. Empty lets the node make one.").Once(),
+		flags.New("event", "Message", "text", &a.event, "The message's name, which EventSource clients listen for.").Once(),
+		flags.New("type", "Message", "media type", &a.kind, "What the data is, such as application/json.").Once(),
+		flags.New("all", "Message", "switch", &a.all, "Send to every subscriber of the node instead of a key's.").Once(),
+	}.Strict()
 }
 
 func (a *asking) admin() flags.Table {
@@ -227,25 +239,25 @@ func (a *asking) admin() flags.Table {
 
 func (a *asking) listing() flags.Table {
 	return append(a.admin(),
-		flags.New("limit", "Answer", "entries", &a.limit, "Entries to list at most."),
-		flags.New("json", "Answer", "switch", &a.asJSON, "Print JSON lines instead of a table."))
+		flags.New("limit", "Answer", "entries", &a.limit, "Entries to list at most.").Once(),
+		flags.New("json", "Answer", "switch", &a.asJSON, "Print JSON lines instead of a table.").Once())
 }
 
 func (a *asking) conns() flags.Table {
 	return append(a.listing(),
-		flags.New("form", "Filter", "form", &a.form, "Only holds in this wire form: poll, sse, ndjson, multipart, replace, raw; or none for what holds nothing."),
-		flags.New("key", "Filter", "key", &a.key, "Only holds of this key, percent-encoded as in paths."),
-		flags.New("min-age", "Filter", "duration", &a.minAge, "Only connections at least this old."),
-		flags.New("min-queued", "Filter", flags.Bytes, &a.minQueued, "Only connections with at least this much output waiting."))
+		flags.New("form", "Filter", "form", &a.form, "Only holds in this wire form: poll, sse, ndjson, multipart, replace, raw; or none for what holds nothing.").Once(),
+		flags.New("key", "Filter", "key", &a.key, "Only holds of this key, percent-encoded as in paths.").Once(),
+		flags.New("min-age", "Filter", "duration", &a.minAge, "Only connections at least this old.").From(0).Once(),
+		flags.New("min-queued", "Filter", flags.Bytes, &a.minQueued, "Only connections with at least this much output waiting.").From(0).Once()).Strict()
 }
 
 func (a *asking) keys() flags.Table {
 	return append(a.listing(),
-		flags.New("prefix", "Filter", "text", &a.prefix, "Only keys that begin with this, percent-encoded as in paths."))
+		flags.New("prefix", "Filter", "text", &a.prefix, "Only keys that begin with this, percent-encoded as in paths.").Once()).Strict()
 }
 
 func (a *asking) top() flags.Table {
 	return append(a.admin(),
-		flags.New("every", "View", "duration", &a.every, "Time between two views."),
-		flags.New("frames", "View", "views", &a.frames, "Views to show before it ends. 0 shows them until interrupted."))
+		flags.New("every", "View", "duration", &a.every, "Time between two views.").Once(),
+		flags.New("frames", "View", "views", &a.frames, "Views to show before it ends. 0 shows them until interrupted.").From(0).Once()).Strict()
 }

@@ -55,5 +55,8 @@ func TestAskingWrongly(t *testing.T) {
 	f("conns --key %zz", "--key")
 	f("top --frames 1", "cannot reach 127.0.0.1:1")
 	f("top --every 0s", "want a time above 0")
+	f("top --frames -1", "want a number of 0 or more")
+	f("keys --limit 0", "want a number above 0")
+	f("push a b --timeout -1s", "want a time above 0")
 	f("pull", "unknown command")
 }

@@ -100,6 +100,9 @@ func reachable(at netip.AddrPort) netip.AddrPort {
 
 // prepare completes the engine's Config and tells what an operator should know before anybody connects.
 func (s *serving) prepare(warn io.Writer) error {
+	for _, name := range strangers(os.Environ()) {
+		fmt.Fprintf(warn, "holdfast: warning: the environment variable %s is no setting and has no effect; serve --help names them all\n", name)
+	}
 	public, err := resolve("listen", s.listen)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -213,6 +214,13 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 	f("unknown flag: --listn", "--listn", "x")
 	f("unknown command", "extra")
 	f("want a time with its unit", "--heartbeat", "50")
+	f(`"-5" for "--max-conns" flag: want a number above 0`, "--max-conns", "-5")
+	f(`"0" for "--max-message" flag: want a size above 0`, "--max-message", "0")
+	f(`"-1" for "--loops" flag: want a number from 0 to 256`, "--loops", "-1")
+	f(`"257" for "--loops" flag: want a number from 0 to 256`, "--loops", "257")
+	f(`"0" for "--max-keys" flag: want a number above 0`, "--max-keys", "0")
+	f(`"" for "--node" flag: want a text that is not empty`, "--node", "")
+	f(`"0s" for "--heartbeat" flag: want a time other than 0`, "--heartbeat", "0s")
 	t.Setenv("HOLDFAST_QUEUE", "64kb")
 	f(`HOLDFAST_QUEUE="64kb": want a size`)
 }
@@ -228,6 +236,43 @@ func TestOpenPublishListenerIsWarnedOf(t *testing.T) {
 	}
 	f(false)
 	f(true, "--publish-listen", "0.0.0.0:0")
+}
+
+func TestStrayVariablesAreWarnedOf(t *testing.T) {
+	for _, name := range []string{"HOLDFAST_MAX_CON", "HOLDFAST_ALL", "HOLDFAST_TOKEN", "HOLDFAST_MAX_KEYS", "HOLDFAST_PERF_RATE"} {
+		t.Setenv(name, "17")
+	}
+	d := start(t)
+	d.stop()
+	f := func(want bool, name string) {
+		t.Helper()
+		if got := strings.Contains(d.warnings.String(), "variable "+name+" is no setting"); got != want {
+			t.Errorf("%s: warned %v: %s", name, got, d.warnings)
+		}
+	}
+	f(true, "HOLDFAST_MAX_CON")
+	f(true, "HOLDFAST_ALL") // a setting of one push
+	f(false, "HOLDFAST_TOKEN")
+	f(false, "HOLDFAST_MAX_KEYS")
+	f(false, "HOLDFAST_PERF_RATE")
+}
+
+// What is left in the environment must not turn one push into a broadcast, nor give all pushes one id.
+func TestPushTakesNothingOfTheMessageFromTheEnvironment(t *testing.T) {
+	d := start(t)
+	for name, value := range map[string]string{"ALL": "true", "ID": "left-over", "EVENT": "left-over", "TYPE": "left/over"} {
+		t.Setenv("HOLDFAST_"+name, value)
+	}
+	bystander := d.subscribe(t, "bystander")
+	if out, err := d.ask(t, "", "push", "nobody", "not for all"); !errors.Is(err, errNobody) || strings.Contains(out, "left-over") {
+		t.Errorf("%s, %v", out, err)
+	}
+	if _, err := d.ask(t, "", "push", "bystander", "for you"); err != nil {
+		t.Error(err)
+	}
+	if got := bystander(); got != "for you" {
+		t.Errorf("the bystander got %q first", got)
+	}
 }
 
 func TestResolve(t *testing.T) {

@@ -71,11 +71,11 @@ func tokenFile(t *testing.T, lines string) string {
 	return file
 }
 
-// Each flag's rows: its name and unit, what it means, its default and variable.
+// Each flag's rows: its name and unit, what it means, its default and variable, which settings of one call lack.
 var (
 	groupRow   = regexp.MustCompile(`^[A-Z][A-Za-z ]+:$`)
 	flagRow    = regexp.MustCompile(`^  --([a-z-]+)( <[^>]+>)?$`)
-	defaultRow = regexp.MustCompile(`^        (Default [^;]+|Off by default); (HOLDFAST_[A-Z_]+)$`)
+	defaultRow = regexp.MustCompile(`^        (Default [^;]+|Off by default)(?:; (HOLDFAST_[A-Z_]+))?$`)
 )
 
 func TestHelpSaysEverything(t *testing.T) {
@@ -100,7 +100,7 @@ func TestHelpSaysEverything(t *testing.T) {
 				flags--
 			}
 			if row := defaultRow.FindStringSubmatch(line); row != nil {
-				if want := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")); row[2] != want {
+				if want := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")); row[2] != want && (command == "serve" || row[2] != "") {
 					t.Errorf("%s: --%s has the variable %s", command, name, row[2])
 				}
 				name = ""

@@ -38,6 +38,9 @@ func (t Table) Check() (findings []string) {
 		if f.Unit == "" {
 			report("no unit")
 		}
+		if v, ok := f.value.(interface{ valid() error }); ok && v.valid() != nil {
+			report("the default would be refused: %v", v.valid())
+		}
 		if len(strings.Fields(f.Help)) < minHelpWords || !strings.HasSuffix(f.Help, ".") {
 			report("the help is not a sentence of at least %d words", minHelpWords)
 		}

@@ -38,7 +38,10 @@ func (s *settings) table() Table {
 
 // load gives a table its arguments and its environment, as a program does.
 func load(s *settings, args []string, env map[string]string) error {
-	table := s.table()
+	return loadTable(s.table(), args, env)
+}
+
+func loadTable(table Table, args []string, env map[string]string) error {
 	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	table.Register(set)

@@ -26,7 +26,10 @@ func (t Table) Usage(prefix string) string {
 			fallback = "empty"
 		}
 		wrap(&b, f.Help)
-		wrap(&b, fmt.Sprintf("Default %s; %s", fallback, EnvName(prefix, f.Name)))
+		if !f.once {
+			fallback += "; " + EnvName(prefix, f.Name)
+		}
+		wrap(&b, "Default "+fallback)
 	}
 	return b.String()
 }

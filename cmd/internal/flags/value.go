@@ -17,6 +17,7 @@ type value[T any] struct {
 	name   string
 	parse  func(string) (T, error)
 	format func(T) string
+	check  func(T) error // nil: all that can be read is good
 }
 
 // String shows the field's present value.
@@ -28,35 +29,50 @@ func (v *value[T]) Type() string { return v.name }
 // Set reads the field's new value.
 func (v *value[T]) Set(text string) error {
 	parsed, err := v.parse(text)
+	if err == nil && v.check != nil {
+		err = v.check(parsed)
+	}
 	if err == nil {
 		*v.field = parsed
 	}
 	return err
 }
 
-// bind chooses how a field is read and shown by its type, and for an int by its unit.
-func bind(field any, unit string) pflag.Value {
+// valid says what is wrong with the field's present value.
+func (v *value[T]) valid() error {
+	if v.check == nil {
+		return nil
+	}
+	return v.check(*v.field)
+}
+
+// bind chooses how a field is read, judged and shown by its type, and for an int by its unit.
+func bind(field any, unit string, b *bounds) pflag.Value {
 	switch p := field.(type) {
 	case *int:
 		if unit == Bytes {
-			return &value[int]{p, "size", ParseSize, FormatSize}
+			return &value[int]{p, "size", ParseSize, FormatSize, numbers[int](b, "a size")}
 		}
-		return &value[int]{p, "int", parseInt, strconv.Itoa}
+		return &value[int]{p, "int", parseInt, strconv.Itoa, numbers[int](b, "a number")}
 	case *int64:
 		if unit == Bytes {
-			return &value[int64]{p, "size", widen(ParseSize), func(n int64) string { return FormatSize(int(n)) }}
+			return &value[int64]{p, "size", widen(ParseSize), func(n int64) string { return FormatSize(int(n)) }, numbers[int64](b, "a size")}
 		}
-		return &value[int64]{p, "int", widen(parseInt), func(n int64) string { return strconv.FormatInt(n, 10) }}
+		return &value[int64]{p, "int", widen(parseInt), func(n int64) string { return strconv.FormatInt(n, 10) }, numbers[int64](b, "a number")}
 	case *bool:
-		return &value[bool]{p, "bool", parseBool, strconv.FormatBool}
+		return &value[bool]{p, "bool", parseBool, strconv.FormatBool, nil}
 	case *string:
-		return &value[string]{p, "string", func(s string) (string, error) { return s, nil }, func(s string) string { return s }}
+		return &value[string]{p, "string", func(s string) (string, error) { return s, nil }, func(s string) string { return s }, b.text}
 	case *time.Duration:
-		return &value[time.Duration]{p, "duration", parseDuration, formatDuration}
+		return &value[time.Duration]{p, "duration", parseDuration, formatDuration, numbers[time.Duration](b, "a time")}
 	case *[]string:
 		return &list{field: p}
 	}
 	panic(fmt.Sprintf("flags: no way to read a %T", field))
+}
+
+func numbers[T int | int64 | time.Duration](b *bounds, noun string) func(T) error {
+	return func(n T) error { return b.number(int64(n), noun) }
 }
 
 func widen(parse func(string) (int, error)) func(string) (int64, error) {

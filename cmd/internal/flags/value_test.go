@@ -86,7 +86,7 @@ func TestDurationsRoundTrip(t *testing.T) {
 // set reads text into a fresh field and returns what the field holds then.
 func set[T Settable](unit, text string) (T, error) {
 	var field T
-	err := bind(&field, unit).Set(text)
+	err := bind(&field, unit, unbounded()).Set(text)
 	return field, err
 }
 
@@ -131,21 +131,21 @@ func TestValues(t *testing.T) {
 		t.Errorf("an int64 in bytes: %d, %v", n, err)
 	}
 	wide := int64(64 << 10)
-	if text := bind(&wide, Bytes).String(); text != "64KiB" {
+	if text := bind(&wide, Bytes, unbounded()).String(); text != "64KiB" {
 		t.Errorf("an int64 in bytes is shown as %s", text)
 	}
 }
 
 func TestBadValueLeavesTheField(t *testing.T) {
 	field := 7
-	if bind(&field, "things").Set("x") == nil || field != 7 {
+	if bind(&field, "things", unbounded()).Set("x") == nil || field != 7 {
 		t.Errorf("the field became %d", field)
 	}
 }
 
 func TestListReplacesTheDefaultThenGrows(t *testing.T) {
 	field := []string{"default"}
-	v := bind(&field, "addresses")
+	v := bind(&field, "addresses", unbounded())
 	f := func(text string, want ...string) {
 		t.Helper()
 		if err := v.Set(text); err != nil || !slices.Equal(field, want) {
@@ -166,5 +166,5 @@ func TestUnknownFieldTypeIsLoud(t *testing.T) {
 			t.Error("a *float32 was bound")
 		}
 	}()
-	bind(new(float32), "things")
+	bind(new(float32), "things", unbounded())
 }
