@@ -146,8 +146,8 @@ func (s *serving) timeouts() flags.Table {
 	return flags.Table{
 		flags.New("head-timeout", group, "duration", &e.HTTP1.HeadTimeout, "Time for a request's head to come whole; slow ones are answered 408."),
 		flags.New("body-timeout", group, "duration", &e.HTTP1.BodyTimeout, "Silence allowed within a request's body; then it is answered 408."),
-		flags.New("item-timeout", group, "duration", &e.Gateway.ItemTimeout, "Silence allowed within one published message."),
-		flags.New("stream-idle-timeout", group, "duration", &e.Gateway.StreamIdle, "Silence allowed between two messages of a publish stream."),
+		flags.New("item-timeout", group, "duration", &e.Gateway.ItemTimeout, "Silence allowed within one published message, and before the first of a stream."),
+		flags.New("stream-idle-timeout", group, "duration", &e.Gateway.StreamIdle, "Silence allowed between two messages of a publish stream whose length is not known."),
 		flags.New("keepalive-timeout", group, "duration", &e.HTTP1.KeepAliveTimeout, "Silence allowed between two requests of a connection."),
 		flags.New("linger-timeout", group, "duration", &e.HTTP1.LingerTimeout, "Time given to a client to read our last answer before its connection is closed."),
 	}

@@ -268,23 +268,37 @@ func TestStreamGoesOnFromTheFlush(t *testing.T) {
 	}
 }
 
+// A stream may be idle between items once it has shown one; everything else may not keep a connection for long.
 func TestPatienceInsideAndBetweenItems(t *testing.T) {
-	w := newWorld(t, 1, Config{StreamIdle: time.Minute, ItemTimeout: time.Second}, route.Policy{})
-	f := func(c *call, piece string, want time.Duration) {
+	const between, inside = time.Minute, time.Second
+	w := newWorld(t, 1, Config{StreamIdle: between, ItemTimeout: inside}, route.Policy{})
+	var c *call
+	f := func(piece string, want time.Duration) {
 		t.Helper()
 		c.body(piece)
 		if c.patient != want {
 			t.Errorf("after %q: %v, want %v", piece, c.patient, want)
 		}
 	}
-	c := w.loops[0].begin("POST /push", ndjsonLines)
-	f(c, "", time.Minute)
-	f(c, `{"key"`, time.Second)
-	f(c, `:"a"}`+"\n", time.Minute)
-	c = w.loops[0].begin("POST /push", "Content-Type: multipart/mixed; boundary=b")
-	f(c, "", time.Minute)
-	f(c, "--b\r\nPush-Key: a\r\n\r\nx", time.Second)
-	f(c, "\r\n--b\r\n", time.Minute)
+	c = w.loops[0].begin("POST /push", ndjsonLines)
+	f("", inside)
+	f("\n", inside)
+	f(`{"key"`, inside)
+	f(`:"a"}`+"\n", between)
+	f("\r\n", between)
+	f("{", inside)
+	c = w.loops[0].beginSized("POST /push", 1000, ndjsonLines)
+	f("", inside)
+	f(`{"key":"a"}`+"\n", inside)
+	const mixed = "Content-Type: multipart/mixed; boundary=b"
+	c = w.loops[0].begin("POST /push", mixed)
+	f("", inside)
+	f("preamble\r\n", inside)
+	f("--b\r\nPush-Key: a\r\n\r\nx", inside)
+	f("\r\n--b\r\n", between)
+	f("Push-Key: ", inside)
+	c = w.loops[0].beginSized("POST /push", 1000, mixed)
+	f("--b\r\nPush-Key: a\r\n\r\nx\r\n--b\r\n", inside)
 }
 
 // A publisher that leaves in the middle leaves nothing behind; verdicts that come later find nobody.

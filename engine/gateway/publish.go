@@ -64,9 +64,9 @@ func (g *Gateway) beginPost(x exchange.Exchange, h *exchange.Head, policy *route
 	kind, _ := field.Get(h.Fields, "content-type")
 	switch name := mediaType(kind); {
 	case field.EqualFold(name, "application/x-ndjson"):
-		g.beginLines(x, policy)
+		g.beginLines(x, h, policy)
 	case field.EqualFold(name, "multipart/mixed"), field.EqualFold(name, "multipart/form-data"):
-		g.beginParts(x, policy, kind)
+		g.beginParts(x, h, policy, kind)
 	case field.EqualFold(name, "application/json"):
 		g.beginBatch(x, h, policy)
 	default:

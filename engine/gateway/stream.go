@@ -21,23 +21,25 @@ const manyParts = 1 << 62
 func longestItem(policy *route.Policy) int { return 2*policy.MaxPayload + itemRoom }
 
 // beginLines starts a stream of JSON lines.
-func (g *Gateway) beginLines(x exchange.Exchange, policy *route.Policy) {
+func (g *Gateway) beginLines(x exchange.Exchange, h *exchange.Head, policy *route.Policy) {
 	t := g.newTask(x, taskLines, policy)
+	t.sized = h.Length >= 0
 	t.lines = ndjson.Splitter{MaxLine: longestItem(policy)}
-	x.Patience(g.cfg.StreamIdle)
+	x.Patience(g.cfg.ItemTimeout)
 }
 
 // beginParts starts a stream of multipart parts.
-func (g *Gateway) beginParts(x exchange.Exchange, policy *route.Policy, contentType []byte) {
+func (g *Gateway) beginParts(x exchange.Exchange, h *exchange.Head, policy *route.Policy, contentType []byte) {
 	boundary, err := multipart.Boundary(contentType)
 	if err != nil {
 		g.fail(x, 400, "multipart needs a boundary parameter of 1 to 70 bytes")
 		return
 	}
 	t := g.newTask(x, taskParts, policy)
+	t.sized = h.Length >= 0
 	t.parts = new(multipart.Parser)
 	t.parts.Start(boundary, multipart.Config{MaxParts: manyParts})
-	x.Patience(g.cfg.StreamIdle)
+	x.Patience(g.cfg.ItemTimeout)
 }
 
 // joined is what was kept of the stream with b behind it.
@@ -204,7 +206,7 @@ func (g *Gateway) takeParts(x exchange.Exchange, t *task, b []byte) {
 	}
 	t.pumping = false
 	t.keep(b)
-	g.pace(x, t, t.part.open)
+	g.pace(x, t, t.part.open || len(b) > 0)
 }
 
 func (g *Gateway) takePart(x exchange.Exchange, t *task, ev *multipart.Event) {
@@ -259,12 +261,13 @@ func (g *Gateway) lastPart(x exchange.Exchange, t *task) {
 	g.settleStream(x, t)
 }
 
-// pace holds back a publisher that is far ahead of its verdicts, and says how long its next bytes may take: inside an
-// item not long, between items as long as an idle connection may live.
+// pace holds back a publisher that is far ahead of its verdicts, and says how long its next bytes may take: between
+// items as long as an idle connection may live, inside one not long, and neither before the first nor in a body of known
+// length, which has no reason to wait.
 func (g *Gateway) pace(x exchange.Exchange, t *task, inside bool) {
-	patience := g.cfg.StreamIdle
-	if inside {
-		patience = g.cfg.ItemTimeout
+	patience := g.cfg.ItemTimeout
+	if t.items > 0 && !inside && !t.sized {
+		patience = g.cfg.StreamIdle
 	}
 	x.Patience(patience)
 	switch full := t.full(); {

@@ -32,6 +32,7 @@ type task struct {
 	paused  bool // the publisher is held back
 	resting bool // a batch goes on once its verdicts are sent
 	cut     bool // the stream is broken: nothing more of it is read
+	sized   bool // the length of the body is known
 	slot    uint32
 	gen     uint32
 	policy  *route.Policy
