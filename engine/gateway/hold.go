@@ -35,21 +35,38 @@ var (
 
 // modes are the forms by the names that ?mode= takes, for clients that cannot set Accept, such as an <img>.
 var modes = [exchange.Forms]string{
-	exchange.Poll: "mode=poll", exchange.SSE: "mode=sse", exchange.NDJSON: "mode=ndjson",
-	exchange.Mixed: "mode=multipart", exchange.Replace: "mode=replace", exchange.Raw: "mode=stream",
+	exchange.Poll: "poll", exchange.SSE: "sse", exchange.NDJSON: "ndjson",
+	exchange.Mixed: "multipart", exchange.Replace: "replace", exchange.Raw: "stream",
 }
 
+var errMode = &refusal{400, "mode is one of poll, sse, ndjson, multipart, replace and stream"}
+
 // formOf chooses the wire form of a hold.
-func formOf(h *exchange.Head) exchange.Form {
-	for f := exchange.Poll; f < exchange.Forms && len(h.Query) > 0; f++ {
-		if queryHas(h.Query, modes[f]) {
-			return f
+func formOf(h *exchange.Head) (exchange.Form, error) {
+	if mode, ok := queryValue(h.Query, "mode="); ok {
+		for f := exchange.Poll; f < exchange.Forms; f++ {
+			if string(mode) == modes[f] {
+				return f, nil
+			}
 		}
+		return exchange.NoForm, errMode
 	}
 	if i, exact := field.Negotiate(h.Fields, offers); exact {
-		return forms[i]
+		return forms[i], nil
 	}
-	return exchange.Poll
+	return exchange.Poll, nil
+}
+
+// queryValue is what stands in the query behind the first name, which ends in '='.
+func queryValue(query []byte, name string) (value []byte, ok bool) {
+	for len(query) > 0 {
+		var one []byte
+		one, query, _ = bytes.Cut(query, []byte("&"))
+		if len(one) >= len(name) && string(one[:len(name)]) == name {
+			return one[len(name):], true
+		}
+	}
+	return nil, false
 }
 
 // queryHas reports whether one of the query's parts is exactly this.
@@ -79,18 +96,21 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	if h.HasBody {
-		g.fail(x, 413, "a request that waits for messages has no body")
+		g.fail(x, 400, "a request that waits for messages has no body")
+		return
+	}
+	form, err := formOf(h)
+	if err != nil {
+		g.refuse(x, err)
 		return
 	}
 	policy := snap.Policy(rt)
 	r := g.space.At(x.Slot)
 	generated := len(rest) == 0
-	form := formOf(h)
 	if generated && form == exchange.Poll {
 		g.nameKey(x)
 		return
 	}
-	var err error
 	if generated {
 		g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
 		err = g.members.Join(g.cluster.Table, g.scratch.key, x.Slot)

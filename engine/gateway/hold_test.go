@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,8 +48,8 @@ func TestFormOf(t *testing.T) {
 	f("/sub/a?mode=sse", "", exchange.SSE)
 	f("/sub/a?mode=ndjson", "", exchange.NDJSON)
 	f("/sub/a?mode=multipart", "", exchange.Mixed)
-	f("/sub/a?mode=nonsense", "text/event-stream", exchange.SSE)
-	f("/sub/a?mode=ssee", "", exchange.Poll)
+	f("/sub/a?mode=sse&mode=poll", "", exchange.SSE)
+	f("/sub/a?model=sse&a", "", exchange.Poll)
 }
 
 func TestHoldRefused(t *testing.T) {
@@ -64,7 +65,13 @@ func TestHoldRefused(t *testing.T) {
 	f("GET /sub/a,b,c", 400)
 	f("GET /sub/a,%", 400)
 	f("GET /sub/,", 400)
-	if c := l.begin("GET /sub/a"); c.answer.Status != 413 {
+	f("GET /sub/a?mode=nonsense", 400)
+	f("GET /sub/a?x&mode=ssee", 400)
+	f("GET /sub?mode=", 400)
+	if c := l.ask("GET /sub/a?mode=SSE", "Accept: text/event-stream"); c.answer.Status != 400 || !strings.Contains(c.String(), "ndjson") {
+		t.Errorf("an unknown mode: %s", c)
+	}
+	if c := l.begin("GET /sub/a"); c.answer.Status != 400 {
 		t.Errorf("with a body: %s", c)
 	}
 	if w.cluster.Table.Len() != 0 || l.g.Stats.Held != 0 {
