@@ -35,6 +35,7 @@ type Engine struct {
 	units     []*unit
 	conns     *atomic.Int64
 	addresses []netip.AddrPort
+	sockets   []int // listening; the loops' own once they run
 	started   time.Time
 	done      sync.WaitGroup
 	failed    chan error
@@ -61,17 +62,18 @@ func Start(cfg Config) (*Engine, error) {
 	for i := range cfg.Loops {
 		u, err := e.newUnit(i, boundary)
 		if err != nil {
-			e.free()
+			e.abandon()
 			return nil, err
 		}
 		e.units = append(e.units, u)
 	}
 	for i := range cfg.Snapshot.Listeners {
 		if err := e.listen(&cfg.Snapshot.Listeners[i]); err != nil {
-			e.free()
+			e.abandon()
 			return nil, err
 		}
 	}
+	e.sockets = nil
 	for _, u := range e.units {
 		e.done.Go(func() {
 			if err := u.loop.Run(); err != nil {
@@ -143,6 +145,7 @@ func (e *Engine) listen(ln *route.Listener) error {
 	case err != nil:
 		return fmt.Errorf("the %s listener cannot have %s: %w", ln.Name, addr, err)
 	}
+	e.sockets = append(e.sockets, fds...)
 	e.addresses = append(e.addresses, actual)
 	spare := 0
 	if ln.Publish {
@@ -168,6 +171,14 @@ func (e *Engine) Addresses() []netip.AddrPort { return e.addresses }
 
 // Failed gives an error when a loop could not go on; the process should then end.
 func (e *Engine) Failed() <-chan error { return e.failed }
+
+// abandon gives up an engine whose loops never ran: clients must not wait in the backlog of a socket that nobody serves.
+func (e *Engine) abandon() {
+	for _, fd := range e.sockets {
+		unix.Close(fd)
+	}
+	e.free()
+}
 
 func (e *Engine) free() {
 	for _, u := range e.units {
