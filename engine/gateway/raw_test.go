@@ -153,7 +153,7 @@ func TestMethods(t *testing.T) {
 	f("POST /hello", 405, "GET, HEAD")
 	f("GET /hello", 200, "")
 	f("HEAD /hello", 200, "")
-	f("OPTIONS *", 204, "GET, HEAD, POST, DELETE, OPTIONS")
+	f("OPTIONS *", 204, "GET, HEAD, POST, PUT, DELETE, OPTIONS")
 	f("GET /nowhere", 404, "")
 	f("GET /pushy", 404, "")
 }
