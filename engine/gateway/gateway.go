@@ -117,7 +117,7 @@ func (g *Gateway) Begin(x exchange.Exchange, h *exchange.Head) {
 	g.now = g.space.Now()
 	snap := g.cluster.Snapshot.Load()
 	if string(h.Method) == "OPTIONS" && string(h.Path) == "*" {
-		g.allow(x, 204, pushMethods) // no resource takes more
+		g.allow(x, 204, pushMethods) // no resource takes more, but for echoes
 		return
 	}
 	rt, rest := snap.Match(h.Listener, h.Path)
