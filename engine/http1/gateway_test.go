@@ -131,14 +131,15 @@ func TestGatewayPublisherHangsUp(t *testing.T) {
 	h.empty()
 }
 
-// A stream of items may be silent between them for longer than a body may inside, from its very start.
+// A stream of items may be silent between them for longer than a body may inside, once it has shown one.
 func TestGatewayQuietStream(t *testing.T) {
 	h := newHouse(t, 1, simkernel.Options{})
 	c := h.dial()
 	c.send("POST /push HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+	c.pass(9 * time.Second)
+	c.send("17\r\n{\"key\":\"a\",\"data\":\"x\"}\n\r\n")
 	c.pass(60 * time.Second)
 	c.isOpen()
-	c.send("17\r\n{\"key\":\"a\",\"data\":\"x\"}\n\r\n")
 	if got := c.output(); !strings.Contains(got, `"delivered":0`) {
 		t.Errorf("no verdict but %q", got)
 	}
