@@ -96,7 +96,7 @@ func (s *serving) publishing() flags.Table {
 	return flags.Table{
 		flags.New("node", group, "name", &e.Node, "What this node is called in verdicts."),
 		flags.New("publish-token-file", group, "path", &s.tokenFile, "File of bearer tokens that may publish, one a line. Without it anyone who can connect may."),
-		flags.New("publish-host", group, "names", &e.Gateway.Hosts, "Host names under which pages may publish without a token, besides IP addresses and localhost. Pages under others are refused with 403."),
+		flags.New("publish-host", group, "names", &e.Gateway.Hosts, "Host names under which pages may publish without a token, besides IP addresses and localhost; others get 403. The admin listener answers under these too."),
 		flags.New("verdict-timeout", group, "duration", &e.Gateway.VerdictTimeout, "A loop that has not reported on a push by then counts as unknown."),
 		flags.New("max-message", group, flags.Bytes, &p.MaxPayload, "Longest message. A longer one is refused with 413."),
 		flags.New("max-batch", group, flags.Bytes, &e.Gateway.MaxBatch, "Longest JSON batch. A longer one is refused with 413."),

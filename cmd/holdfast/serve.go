@@ -182,7 +182,7 @@ func (s *serving) serveAdmin(n *node.Node, out io.Writer) (stop func(), failed <
 		return nil, nil, fmt.Errorf("the admin listener cannot have %s: %w; choose another with --admin-listen", s.adminListen, err)
 	}
 	fmt.Fprintf(out, "holdfast: admin listener on http://%s\n", l.Addr())
-	server := admin.New(n, admin.Config{Pprof: s.pprof})
+	server := admin.New(n, admin.Config{Pprof: s.pprof, Hosts: s.engine.Gateway.Hosts})
 	failures := make(chan error, 1)
 	go func() {
 		if err := server.Serve(l); err != nil {

@@ -77,7 +77,7 @@ func TestDrainIsPaced(t *testing.T) {
 		t.Errorf("exit %d: %s", code, &d.errs)
 	}
 	slices.Sort(ends)
-	if ends[size/4] < pace/8 || ends[size/2] < pace/4 || ends[size/2] > pace || ends[size-1] < pace*3/4 || ends[size-1] > 2*pace {
+	if ends[size/4] < pace/8 || ends[size/2] < pace/4 || ends[size-1] < pace*3/4 || ends[size-1] > 5*pace { // late is the machine's business, early is ours
 		t.Errorf("a pace of %v ended holds at %v", pace, ends)
 	}
 }
