@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func start(t *testing.T, cfg Config) (public, publish string, e *Engine) {
+func start(t *testing.T, cfg Config) (public, publish string) {
 	t.Helper()
 	if cfg.Snapshot == nil {
 		cfg.Snapshot = BuiltIn(BuiltInConfig{Public: "127.0.0.1:0", Publish: "127.0.0.1:0", Echo: true})
@@ -24,7 +24,7 @@ func start(t *testing.T, cfg Config) (public, publish string, e *Engine) {
 		defer cancel()
 		e.Stop(ctx, 0)
 	})
-	return "http://" + e.Addresses()[0].String(), "http://" + e.Addresses()[1].String(), e
+	return "http://" + e.Addresses()[0].String(), "http://" + e.Addresses()[1].String()
 }
 
 func post(t *testing.T, url, body string) (int, string) {
@@ -43,7 +43,7 @@ func post(t *testing.T, url, body string) (int, string) {
 
 func TestSliceSSE(t *testing.T) {
 	for _, loops := range []int{1, 2, 3} {
-		public, publish, _ := start(t, Config{Loops: loops})
+		public, publish := start(t, Config{Loops: loops})
 		req, _ := http.NewRequestWithContext(t.Context(), "GET", public+"/sub/alice", nil)
 		req.Header.Set("Accept", "text/event-stream")
 		resp, err := http.DefaultClient.Do(req)

@@ -78,7 +78,7 @@ func TestStartRefusesMoreLoopsThanHandlesTell(t *testing.T) {
 // The largest number allowed works: pushes from loops of the system's choice reach a hold on another, and their verdicts
 // find the way back.
 func TestStartTakesAsManyLoopsAsHandlesTell(t *testing.T) {
-	public, publish, _ := start(t, Config{Loops: registry.MaxLoops})
+	public, publish := start(t, Config{Loops: registry.MaxLoops})
 	req, err := http.NewRequestWithContext(t.Context(), "GET", public+"/sub/alice", nil)
 	if err != nil {
 		t.Fatal(err)
