@@ -189,6 +189,8 @@ func (e *exposition) loops() {
 		func(l *engine.LoopStats) float64 { return float64(l.Depths.Mail) })
 	e.perLoop("holdfast_loop_fanouts", metrics.Gauge, "Fan-outs under way or waiting.",
 		func(l *engine.LoopStats) float64 { return float64(l.Depths.Fanouts) })
+	e.perLoop("holdfast_loop_body_bytes", metrics.Gauge, "Bytes of publishers' requests that have not come whole.",
+		func(l *engine.LoopStats) float64 { return float64(l.Depths.Bodies) })
 	e.perLoop("holdfast_loop_pushes_waiting", metrics.Gauge, "Pushes that wait for other loops.",
 		func(l *engine.LoopStats) float64 { return float64(l.Depths.Pushes) })
 }
