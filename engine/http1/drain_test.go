@@ -70,6 +70,7 @@ func TestDate(t *testing.T) {
 	r := calm(t)
 	c := r.dial()
 	date := func(ask string) string {
+		before := r.l.Wall()
 		c.send(ask)
 		_, rest, ok := strings.Cut(string(c.p.Read()), "\r\nDate: ")
 		if !ok {
@@ -77,8 +78,8 @@ func TestDate(t *testing.T) {
 		}
 		value, _, _ := strings.Cut(rest, "\r\n")
 		when, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", value)
-		if err != nil || when.Unix() != r.l.Wall() {
-			t.Errorf("Date %q is %v, %v, and the time %d", value, when.Unix(), err, r.l.Wall())
+		if err != nil || when.Unix() < before || when.Unix() > r.l.Wall() {
+			t.Errorf("Date %q is %v, %v, and the time %d to %d", value, when.Unix(), err, before, r.l.Wall())
 		}
 		return value
 	}
