@@ -133,12 +133,26 @@ func settled(pid int) (time.Duration, error) {
 	for begun := time.Now(); err == nil && time.Since(begun) < quietWait; {
 		time.Sleep(quietFor)
 		var now time.Duration
-		if now, err = spent(pid); now-last < quietCost {
+		if now, err = spent(pid); now-last < quietCost && !ready(pid) {
 			return now, err
 		}
 		last = now
 	}
 	return last, err
+}
+
+// ready says whether a thread of the process is on a CPU or waits for one: on a busy machine that can take longer than
+// quiet does, and its accounts stand still meanwhile. The state stands behind the name, which may hold anything
+// (proc_pid_stat(5)).
+func ready(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is a good one
+	for _, name := range tasks {
+		b, err := os.ReadFile(name)
+		if at := bytes.LastIndexByte(b, ')'); err == nil && bytes.HasPrefix(b[at+1:], []byte(" R")) {
+			return true
+		}
+	}
+	return false
 }
 
 // machine says where figures come from.

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const spin = "while :; do :; done"
+
 // What a process burns is counted finely, and that a sleeping one costs nothing too.
 func TestSpent(t *testing.T) {
 	before, err := spent(os.Getpid())
@@ -40,7 +42,6 @@ func TestSpent(t *testing.T) {
 
 // Two who never sleep wait for each other on one CPU.
 func TestWaited(t *testing.T) {
-	const spin = "while :; do :; done"
 	a, err := launch(0, "/bin/sh", "-c", spin)
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +55,22 @@ func TestWaited(t *testing.T) {
 	if !eventually(func() bool { d, err := waited(a.pid()); return err == nil && d > 10*time.Millisecond }) {
 		t.Error("it has not waited")
 	}
+}
+
+func TestReady(t *testing.T) {
+	f := func(script string, want bool) {
+		t.Helper()
+		p, err := launch(0, "/bin/sh", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.stop()
+		if !eventually(func() bool { return ready(p.pid()) == want }) {
+			t.Errorf("%q: ready is never %v", script, want)
+		}
+	}
+	f(spin, true)
+	f("sleep 60", false)
 }
 
 func TestSettledWaitsForTheEndOfWork(t *testing.T) {
