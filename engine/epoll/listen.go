@@ -1,6 +1,8 @@
 package epoll
 
 import (
+	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -35,6 +37,13 @@ func Listen(addr netip.AddrPort, o Options) (fd int, actual netip.AddrPort, err 
 	return fd, actual, nil
 }
 
+// Two that start on one address in the same moment can each see the other's first socket about to listen, and both be
+// refused. So who is refused tries again, after a pause that chance makes unequal.
+const (
+	groupTries = 4
+	groupPause = time.Millisecond
+)
+
 // ListenGroup opens n listening sockets on one address, one for each loop. It fails with EADDRINUSE if anybody listens
 // there already, another Holdfast included.
 //
@@ -43,29 +52,39 @@ func Listen(addr netip.AddrPort, o Options) (fd int, actual netip.AddrPort, err 
 // others out; then it is turned on, for the rest of the group to join. There is no moment at which a second process
 // doing the same could slip in. SO_REUSEADDR keeps old connections in TIME_WAIT from counting as somebody.
 func ListenGroup(addr netip.AddrPort, n int, o Options) (fds []int, actual netip.AddrPort, err error) {
-	defer func() {
-		if err != nil {
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
-			fds = nil
+	for try := 1; ; try++ {
+		fds, actual, err = listenGroup(addr, n, o)
+		if !errors.Is(err, unix.EADDRINUSE) || try == groupTries {
+			return fds, actual, err
 		}
-	}()
+		time.Sleep(rand.N(groupPause))
+	}
+}
+
+func listenGroup(addr netip.AddrPort, n int, o Options) (fds []int, actual netip.AddrPort, err error) {
 	o.ReusePort = false
 	for range n {
 		fd, bound, err := Listen(addr, o)
 		if err != nil {
-			return fds, netip.AddrPort{}, err
+			return nil, netip.AddrPort{}, closeAll(fds, err)
 		}
 		fds = append(fds, fd)
 		if len(fds) == 1 {
 			addr, actual, o.ReusePort = bound, bound, true
 			if err := setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-				return fds, netip.AddrPort{}, err
+				return nil, netip.AddrPort{}, closeAll(fds, err)
 			}
 		}
 	}
 	return fds, actual, nil
+}
+
+// closeAll gives up what was opened before err, which it returns.
+func closeAll(fds []int, err error) error {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	return err
 }
 
 func bind(addr netip.AddrPort, o Options) (int, error) {
