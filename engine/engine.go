@@ -31,7 +31,7 @@ import (
 // Engine is a running data plane.
 type Engine struct {
 	cfg       Config
-	cluster   *gateway.Cluster
+	shared    *gateway.Shared
 	units     []*unit
 	conns     *atomic.Int64
 	addresses []netip.AddrPort
@@ -56,8 +56,8 @@ func Start(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("%d loops are more than the %d that one process can have", cfg.Loops, registry.MaxLoops)
 	}
 	e := &Engine{cfg: cfg, started: time.Now(), conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
-	e.cluster = gateway.NewCluster(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
-	e.cluster.Snapshot.Store(cfg.Snapshot)
+	e.shared = gateway.NewShared(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
+	e.shared.Snapshot.Store(cfg.Snapshot)
 	boundary := "hf-" + rand.Text()
 	for i := range cfg.Loops {
 		u, err := e.newUnit(i, boundary)
@@ -121,7 +121,7 @@ func (e *Engine) newUnit(id int, boundary string) (*unit, error) {
 	gc.Node = e.cfg.Node
 	u := &unit{kernel: k, loop: loop.New(k, lc)}
 	space := exchange.NewSpace(u.loop)
-	u.gateway = gateway.New(e.cluster, space, u.loop.Wake, gc)
+	u.gateway = gateway.New(e.shared, space, u.loop.Wake, gc)
 	u.sessions = http1.New(u.loop, u.gateway, e.cfg.HTTP1, boundary)
 	space.Speak(record.HTTP1, u.sessions)
 	u.loop.Speak(record.HTTP1, u.sessions)

@@ -85,7 +85,7 @@ func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter)
 	}
 	for at := slot; at != 0; at = u.loop.At(at).Chain {
 		if n := u.loop.Member(at).Name; n != 0 {
-			info.Keys = append(info.Keys, string(e.cluster.Table.AppendName(nil, n)))
+			info.Keys = append(info.Keys, string(e.shared.Table.AppendName(nil, n)))
 		}
 	}
 	if !f.NoAddress {
@@ -99,7 +99,7 @@ func (e *Engine) holdsKey(u *unit, slot uint32, key string) bool {
 	var buf [registry.MaxKey]byte
 	for at := slot; at != 0; at = u.loop.At(at).Chain {
 		n := u.loop.Member(at).Name
-		if n != 0 && string(e.cluster.Table.AppendName(buf[:0], n)) == key {
+		if n != 0 && string(e.shared.Table.AppendName(buf[:0], n)) == key {
 			return true
 		}
 	}
@@ -123,20 +123,20 @@ type KeyInfo struct {
 
 // Key looks one key up. It asks no loop.
 func (e *Engine) Key(name string) (KeyInfo, bool) {
-	target, ok := e.cluster.Table.Lookup([]byte(name))
+	target, ok := e.shared.Table.Lookup([]byte(name))
 	if !ok {
 		return KeyInfo{Key: name}, false
 	}
 	return KeyInfo{
 		Key: name, Connections: target.Count, Home: target.Home,
-		Loops: e.cluster.Table.Loops([]byte(name), nil),
+		Loops: e.shared.Table.Loops([]byte(name), nil),
 	}, true
 }
 
 // Keys lists bound keys from a cursor on, 0 at first; the cursor returned is 0 at the end.
 func (e *Engine) Keys(cursor uint64, limit int) ([]KeyInfo, uint64) {
 	var keys []KeyInfo
-	next := e.cluster.Table.Range(registry.Cursor(cursor), limit, func(key []byte, t registry.Target) {
+	next := e.shared.Table.Range(registry.Cursor(cursor), limit, func(key []byte, t registry.Target) {
 		keys = append(keys, KeyInfo{Key: string(key), Connections: t.Count, Home: t.Home})
 	})
 	return keys, uint64(next)

@@ -35,7 +35,7 @@ type LoopStats struct {
 
 // Stats asks every loop for its numbers, one after the other. A loop that does not answer within 2 s is an error.
 func (e *Engine) Stats() (Stats, error) {
-	s := Stats{Loops: make([]LoopStats, len(e.units)), Registry: e.cluster.Table.Stats(), Uptime: time.Since(e.started)}
+	s := Stats{Loops: make([]LoopStats, len(e.units)), Registry: e.shared.Table.Stats(), Uptime: time.Since(e.started)}
 	for i, u := range e.units {
 		err := u.ask(func() {
 			s.Loops[i] = LoopStats{

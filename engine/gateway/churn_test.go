@@ -91,7 +91,7 @@ func TestChurn(t *testing.T) {
 			h.leave()
 		}
 		ch.rest()
-		if n := w.cluster.Table.Len(); n != 0 {
+		if n := w.shared.Table.Len(); n != 0 {
 			t.Errorf("%d keys left", n)
 		}
 		for _, l := range w.loops {

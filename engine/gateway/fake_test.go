@@ -62,12 +62,12 @@ type stagedMessage struct {
 
 // world is several gateways over one table.
 type world struct {
-	t       testing.TB
-	cluster *Cluster
-	loops   []*fakeLoop
-	now     int64
-	rng     *rand.Rand
-	step    int
+	t      testing.TB
+	shared *Shared
+	loops  []*fakeLoop
+	now    int64
+	rng    *rand.Rand
+	step   int
 }
 
 // newWorld makes n gateways with holds at /sub, pushes at /push, echoes at /echo and a page at /hello; listener 1 is a publish listener.
@@ -86,8 +86,8 @@ func newWorld(t testing.TB, n int, cfg Config, policy route.Policy) *world {
 			route.Route{Listener: at, Prefix: "/hello", Action: route.Respond, Status: 200, Type: "text/plain", Body: []byte("hello")})
 	}
 	w := &world{t: t, now: int64(time.Hour), rng: rand.New(rand.NewPCG(1, 2))}
-	w.cluster = NewCluster(n, registry.New(registry.Config{Loops: n, Shards: 4}), "node-a")
-	w.cluster.Snapshot.Store(snap)
+	w.shared = NewShared(n, registry.New(registry.Config{Loops: n, Shards: 4}), "node-a")
+	w.shared.Snapshot.Store(snap)
 	if cfg.Node == "" {
 		cfg.Node = "node-a"
 	}
@@ -95,7 +95,7 @@ func newWorld(t testing.TB, n int, cfg Config, policy route.Policy) *world {
 		l := &fakeLoop{world: w, id: i, calls: []*call{nil}}
 		l.space = exchange.NewSpace(l)
 		l.space.Speak(record.HTTP1, l)
-		l.g = New(w.cluster, l.space, func() { l.woken = true }, cfg)
+		l.g = New(w.shared, l.space, func() { l.woken = true }, cfg)
 		w.loops = append(w.loops, l)
 	}
 	return w

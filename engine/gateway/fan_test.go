@@ -101,7 +101,7 @@ func TestOneKeyPushesDuringLargeFanout(t *testing.T) {
 		l := w.loops[i%2]
 		c := l.alloc(record.HTTP1)
 		c.Form = uint8(exchange.SSE)
-		if err := l.g.members.Join(w.cluster.Table, []byte("large"), c.slot); err != nil {
+		if err := l.g.members.Join(w.shared.Table, []byte("large"), c.slot); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestCloseGroup(t *testing.T) {
 			t.Fatalf("slot %d: told %d times, over %v", c.slot, c.byes, c.over)
 		}
 	}
-	if n := w.cluster.Table.Len(); n != 0 {
+	if n := w.shared.Table.Len(); n != 0 {
 		t.Errorf("%d keys left", n)
 	}
 	if ticks < 3000/3/64 {

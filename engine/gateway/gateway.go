@@ -59,23 +59,23 @@ func (c *Config) fill() {
 	span(&c.ItemTimeout, 10*time.Second)
 }
 
-// Cluster is what the gateways of one process share.
-type Cluster struct {
+// Shared is what the gateways of one process share.
+type Shared struct {
 	Table    *registry.Table
 	Snapshot atomic.Pointer[route.Snapshot]
 	boxes    []*mailbox.Box[letter]
 	keys     *keyMaker
 }
 
-// NewCluster makes what n gateways share.
-func NewCluster(n int, table *registry.Table, node string) *Cluster {
-	return &Cluster{Table: table, boxes: make([]*mailbox.Box[letter], n), keys: newKeyMaker(node)}
+// NewShared makes what n gateways share.
+func NewShared(n int, table *registry.Table, node string) *Shared {
+	return &Shared{Table: table, boxes: make([]*mailbox.Box[letter], n), keys: newKeyMaker(node)}
 }
 
 // Gateway serves one loop. It is the loop's Tenant and its sessions' Handler.
 type Gateway struct {
 	cfg     Config
-	cluster *Cluster
+	shared  *Shared
 	space   *exchange.Space
 	members *registry.Members
 	id      int
@@ -93,9 +93,9 @@ type Gateway struct {
 }
 
 // New makes the gateway of the loop behind space; wake makes that loop look at its mail.
-func New(c *Cluster, space *exchange.Space, wake func(), cfg Config) *Gateway {
+func New(c *Shared, space *exchange.Space, wake func(), cfg Config) *Gateway {
 	cfg.fill()
-	g := &Gateway{cfg: cfg, cluster: c, space: space, id: space.ID(), now: space.Now(), wake: wake}
+	g := &Gateway{cfg: cfg, shared: c, space: space, id: space.ID(), now: space.Now(), wake: wake}
 	g.members = registry.NewMembers(space)
 	c.boxes[g.id] = mailbox.New[letter](cfg.MailBound, cfg.MailBound/4, wake)
 	g.tasks.init()
@@ -115,7 +115,7 @@ type scratch struct {
 // Begin routes a request to its action.
 func (g *Gateway) Begin(x exchange.Exchange, h *exchange.Head) {
 	g.now = g.space.Now()
-	snap := g.cluster.Snapshot.Load()
+	snap := g.shared.Snapshot.Load()
 	if string(h.Method) == "OPTIONS" && string(h.Path) == "*" {
 		g.allow(x, 204, pushMethods) // no resource takes more, but for echoes
 		return

@@ -112,8 +112,8 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	if generated {
-		g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
-		err = g.members.Join(g.cluster.Table, g.scratch.key, x.Slot)
+		g.scratch.key = g.shared.keys.appendKey(g.scratch.key[:0])
+		err = g.members.Join(g.shared.Table, g.scratch.key, x.Slot)
 	} else {
 		err = g.joinAll(x.Slot, key.NewList(rest, policy.MaxKeys))
 	}
@@ -128,7 +128,7 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 
 // nameKey answers a poll that names no key with one to poll under: it could not be told while it waits.
 func (g *Gateway) nameKey(x exchange.Exchange) {
-	g.scratch.key = g.cluster.keys.appendKey(g.scratch.key[:0])
+	g.scratch.key = g.shared.keys.appendKey(g.scratch.key[:0])
 	g.scratch.fields = append(g.scratch.fields[:0], noStore, field.Field{Name: pushKey, Value: g.scratch.key})
 	g.scratch.response = exchange.Response{Status: 204, Fields: g.scratch.fields}
 	x.Respond(&g.scratch.response)
@@ -154,7 +154,7 @@ func (g *Gateway) joinAll(slot uint32, list key.List) error {
 			g.space.At(at).Chain = next
 			at = next
 		}
-		if err := g.members.Join(g.cluster.Table, name, at); err != nil {
+		if err := g.members.Join(g.shared.Table, name, at); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (g *Gateway) joinAll(slot uint32, list key.List) error {
 func (g *Gateway) holds(slot uint32, name []byte) bool {
 	for at := slot; at != 0; at = g.space.At(at).Chain {
 		if n := g.space.Member(at).Name; n != 0 {
-			g.scratch.out = g.cluster.Table.AppendName(g.scratch.out[:0], n)
+			g.scratch.out = g.shared.Table.AppendName(g.scratch.out[:0], n)
 			if bytes.Equal(g.scratch.out, name) {
 				return true
 			}
@@ -239,7 +239,7 @@ func (g *Gateway) expire(x exchange.Exchange, r *record.Record) {
 		g.scratch.response = exchange.Response{Status: 204, Fields: g.scratch.fields}
 		x.Respond(&g.scratch.response)
 	default:
-		policy := &g.cluster.Snapshot.Load().Policies[r.Policy]
+		policy := &g.shared.Snapshot.Load().Policies[r.Policy]
 		x.Beat(dither(policy.Heartbeat))
 	}
 }
@@ -254,10 +254,10 @@ func (g *Gateway) unhold(slot uint32, r *record.Record) {
 
 // leaveAll gives up every key of an exchange, and the records chained for them.
 func (g *Gateway) leaveAll(slot uint32, r *record.Record) {
-	g.members.Leave(g.cluster.Table, slot)
+	g.members.Leave(g.shared.Table, slot)
 	for at := r.Chain; at != 0; {
 		next := g.space.At(at).Chain
-		g.members.Leave(g.cluster.Table, at)
+		g.members.Leave(g.shared.Table, at)
 		g.space.Unchain(at)
 		at = next
 	}

@@ -74,19 +74,19 @@ func TestHoldRefused(t *testing.T) {
 	if c := l.begin("GET /sub/a"); c.answer.Status != 400 {
 		t.Errorf("with a body: %s", c)
 	}
-	if w.cluster.Table.Len() != 0 || l.g.Stats.Held != 0 {
-		t.Errorf("%d keys, %d held", w.cluster.Table.Len(), l.g.Stats.Held)
+	if w.shared.Table.Len() != 0 || l.g.Stats.Held != 0 {
+		t.Errorf("%d keys, %d held", w.shared.Table.Len(), l.g.Stats.Held)
 	}
 }
 
 func TestKeyTableFull(t *testing.T) {
 	w := newWorld(t, 1, Config{}, route.Policy{})
-	w.cluster.Table = registry.New(registry.Config{MaxKeys: 2})
+	w.shared.Table = registry.New(registry.Config{MaxKeys: 2})
 	l := w.loops[0]
 	l.sub("a")
 	c := l.ask("GET /sub/b,c,d", "Accept: text/event-stream")
-	if c.answer.Status != 503 || c.field("retry-after") != "1" || w.cluster.Table.Len() != 1 {
-		t.Errorf("%s with %d keys", c, w.cluster.Table.Len())
+	if c.answer.Status != 503 || c.field("retry-after") != "1" || w.shared.Table.Len() != 1 {
+		t.Errorf("%s with %d keys", c, w.shared.Table.Len())
 	}
 	l.sub("b")
 }
@@ -105,8 +105,8 @@ func TestKeysAreReleased(t *testing.T) {
 			w := newWorld(t, 2, Config{}, route.Policy{})
 			l := w.loops[1]
 			c := l.ask("GET /sub/a,b,c,b,a?mode=" + mode)
-			if w.cluster.Table.Len() != 3 {
-				t.Fatalf("%d keys", w.cluster.Table.Len())
+			if w.shared.Table.Len() != 3 {
+				t.Fatalf("%d keys", w.shared.Table.Len())
 			}
 			end(w, c)
 			stays := mode == "sse" && (name == "message" || name == "timeout")
@@ -114,7 +114,7 @@ func TestKeysAreReleased(t *testing.T) {
 				t.Errorf("%s of a %s: over %v", name, mode, c.over)
 			}
 			c.leave()
-			if n := w.cluster.Table.Len(); n != 0 || l.g.Stats.Held != 0 || l.g.Stats.Holds != [exchange.Forms]int64{} {
+			if n := w.shared.Table.Len(); n != 0 || l.g.Stats.Held != 0 || l.g.Stats.Holds != [exchange.Forms]int64{} {
 				t.Errorf("%s of a %s: %d keys left, stats %+v", name, mode, n, l.g.Stats)
 			}
 			for _, c := range l.calls[1:] {
@@ -253,8 +253,8 @@ func TestDrain(t *testing.T) {
 	for range 110 {
 		l.tick()
 	}
-	if l.g.Stats.Held != 0 || late.byes != 1 || w.cluster.Table.Len() != 0 {
-		t.Errorf("%d held, %d keys", l.g.Stats.Held, w.cluster.Table.Len())
+	if l.g.Stats.Held != 0 || late.byes != 1 || w.shared.Table.Len() != 0 {
+		t.Errorf("%d held, %d keys", l.g.Stats.Held, w.shared.Table.Len())
 	}
 }
 

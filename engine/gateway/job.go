@@ -131,11 +131,11 @@ func (g *Gateway) crowded(key []byte) bool {
 // holders is the name of a key that has members on this loop and still has the given home, else 0. A key with another
 // home had nobody in between: whoever holds it now may have been sent later pushes already, and must not hear this one.
 func (g *Gateway) holders(key []byte, home int) registry.Name {
-	first := g.members.First(g.cluster.Table, key, g.id)
+	first := g.members.First(g.shared.Table, key, g.id)
 	if first == 0 {
 		return 0
 	}
-	if target, _ := g.cluster.Table.Lookup(key); target.Home != home {
+	if target, _ := g.shared.Table.Lookup(key); target.Home != home {
 		return 0
 	}
 	return g.space.Member(first).Name
@@ -144,7 +144,7 @@ func (g *Gateway) holders(key []byte, home int) registry.Name {
 // beginWalk starts a fan-out whose turn it is. With another name than it had, its key is another one's by now.
 func (g *Gateway) beginWalk(b *job) {
 	if !b.all && g.holders(b.key, b.home) == b.name {
-		g.members.Start(&b.members, g.cluster.Table, b.key, g.id)
+		g.members.Start(&b.members, g.shared.Table, b.key, g.id)
 	}
 }
 

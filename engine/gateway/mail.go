@@ -37,7 +37,7 @@ func (g *Gateway) readMail() (more bool) {
 	m := &g.mail
 	for range lettersPerTick {
 		if m.read == len(m.letters) {
-			m.letters, m.read = g.cluster.boxes[g.id].Take(), 0
+			m.letters, m.read = g.shared.boxes[g.id].Take(), 0
 			if len(m.letters) == 0 {
 				return false
 			}
@@ -45,7 +45,7 @@ func (g *Gateway) readMail() (more bool) {
 		g.open(&m.letters[m.read])
 		m.read++
 	}
-	return m.read < len(m.letters) || g.cluster.boxes[g.id].Len() > 0
+	return m.read < len(m.letters) || g.shared.boxes[g.id].Len() > 0
 }
 
 func (g *Gateway) open(m *letter) {
@@ -83,7 +83,7 @@ func (g *Gateway) send(to int, kind uint8, ref opRef, key []byte, payload *mem.P
 		m.key = mem.Get(len(key))
 		m.key.B = append(m.key.B[:0], key...)
 	}
-	if g.cluster.boxes[to].Post(m) {
+	if g.shared.boxes[to].Post(m) {
 		return true
 	}
 	g.Stats.BoxesFull++
@@ -98,7 +98,7 @@ func (g *Gateway) tell(ref opRef, a *account) {
 		g.report(ref, a)
 		return
 	}
-	if !g.cluster.boxes[ref.loop].PostReserved(letter{kind: letterReport, ref: ref, account: *a}) {
+	if !g.shared.boxes[ref.loop].PostReserved(letter{kind: letterReport, ref: ref, account: *a}) {
 		g.Stats.BoxesFull++
 	}
 }
@@ -106,7 +106,7 @@ func (g *Gateway) tell(ref opRef, a *account) {
 // dispatch sends one key's push on its way: to the key's home, which is this loop or gets a letter.
 func (g *Gateway) dispatch(ref opRef, key []byte, payload *mem.Payload) {
 	g.ops.all[ref.index].homes++
-	target, ok := g.cluster.Table.Lookup(key)
+	target, ok := g.shared.Table.Lookup(key)
 	switch {
 	case !ok:
 		g.report(ref, &account{home: true})
@@ -121,7 +121,7 @@ func (g *Gateway) dispatch(ref opRef, key []byte, payload *mem.Payload) {
 func (g *Gateway) dispatchAll(ref opRef, payload *mem.Payload) {
 	g.ops.all[ref.index].homes++
 	g.loops = g.loops[:0]
-	for i := range g.cluster.boxes {
+	for i := range g.shared.boxes {
 		g.loops = append(g.loops, i)
 	}
 	g.spread(ref, letterAll, nil, payload)
@@ -131,14 +131,14 @@ func (g *Gateway) dispatchAll(ref opRef, payload *mem.Payload) {
 // gives them one order. A key that has another home by now had nobody in between, and that is when this push took
 // place.
 func (g *Gateway) atHome(ref opRef, key []byte, payload *mem.Payload) {
-	target, ok := g.cluster.Table.Lookup(key)
+	target, ok := g.shared.Table.Lookup(key)
 	switch {
 	case !ok || target.Home != g.id || target.One != 0 && !g.space.Live(target.One):
 		g.tell(ref, &account{home: true})
 	case target.One != 0 && !g.queued(target.One.Slot()):
 		g.deliverOne(ref, target.One.Slot(), payload)
 	default:
-		g.loops = g.cluster.Table.Loops(key, g.loops[:0])
+		g.loops = g.shared.Table.Loops(key, g.loops[:0])
 		g.spread(ref, letterFan, key, payload)
 	}
 }

@@ -194,7 +194,7 @@ func (g *Gateway) setID(p *op, payload *mem.Payload) {
 // appendID makes an id that this process does not make twice.
 func (g *Gateway) appendID(b []byte) []byte {
 	g.Stats.IDs++
-	b = append(b, g.cluster.keys.prefix...)
+	b = append(b, g.shared.keys.prefix...)
 	b = strconv.AppendUint(b, uint64(g.id), 36)
 	b = append(b, '-')
 	return strconv.AppendUint(b, g.Stats.IDs, 36)

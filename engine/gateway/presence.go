@@ -23,7 +23,7 @@ func (g *Gateway) presence(x exchange.Exchange, h *exchange.Head, policy *route.
 	}
 	count := 0
 	for i := range keys.ends {
-		if target, ok := g.cluster.Table.Lookup(keys.key(i)); ok {
+		if target, ok := g.shared.Table.Lookup(keys.key(i)); ok {
 			count += target.Count
 		}
 	}

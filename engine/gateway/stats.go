@@ -66,7 +66,7 @@ type Depths struct {
 // Depths measures the queues. On the gateway's loop only.
 func (g *Gateway) Depths() Depths {
 	return Depths{
-		Mail:    g.cluster.boxes[g.id].Len() + len(g.mail.letters) - g.mail.read,
+		Mail:    g.shared.boxes[g.id].Len() + len(g.mail.letters) - g.mail.read,
 		Fanouts: g.jobs.walks,
 		Pushes:  g.ops.waiting,
 		Bodies:  g.tasks.kept,

@@ -28,8 +28,8 @@ type house struct {
 func newHouse(t testing.TB, seed uint64, o simkernel.Options) *house {
 	t.Helper()
 	h := &house{rig: bareRig(t, seed, o), methods: map[uint32][]string{}}
-	cluster := gateway.NewCluster(1, registry.New(registry.Config{Loops: 1, Shards: 1}), "node")
-	cluster.Snapshot.Store(&route.Snapshot{
+	shared := gateway.NewShared(1, registry.New(registry.Config{Loops: 1, Shards: 1}), "node")
+	shared.Snapshot.Store(&route.Snapshot{
 		Listeners: []route.Listener{{Name: "all"}},
 		Policies:  []route.Policy{route.Policy{MaxPayload: 32 << 10}.Filled()},
 		Routes: []route.Route{
@@ -42,7 +42,7 @@ func newHouse(t testing.TB, seed uint64, o simkernel.Options) *house {
 		},
 	})
 	space := exchange.NewSpace(h.l)
-	g := gateway.New(cluster, space, h.l.Wake, gateway.Config{})
+	g := gateway.New(shared, space, h.l.Wake, gateway.Config{})
 	h.Handler = g
 	h.serve(h, g, Config{})
 	space.Speak(record.HTTP1, h.s)

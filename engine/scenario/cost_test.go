@@ -83,15 +83,15 @@ func TestPushDoesNotAllocate(t *testing.T) {
 	f := func(name string, loops, holders int, request string) {
 		t.Helper()
 		c := config{loops: loops}
-		cluster := newCluster(c)
-		for i := range cluster.Snapshot.Load().Routes { // one listener serves both
-			cluster.Snapshot.Load().Routes[i].Listener = 0
+		shared := newShared(c)
+		for i := range shared.Snapshot.Load().Routes { // one listener serves both
+			shared.Snapshot.Load().Routes[i].Listener = 0
 		}
 		kernels := make([]*quiet, loops)
 		units := make([]*unit, loops)
 		for i := range loops {
 			kernels[i], units[i] = &quiet{now: 1}, new(unit)
-			units[i].assemble(i, kernels[i], cluster, c)
+			units[i].assemble(i, kernels[i], shared, c)
 			if _, err := units[i].loop.Listen(quietListener, record.HTTP1, 0); err != nil {
 				t.Fatal(err)
 			}

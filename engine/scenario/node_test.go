@@ -50,8 +50,8 @@ type config struct {
 	policy  route.Policy
 }
 
-// newCluster makes what the loops share: holds on listener 0, pushes on listener 1.
-func newCluster(c config) *gateway.Cluster {
+// newShared makes what the loops share: holds on listener 0, pushes on listener 1.
+func newShared(c config) *gateway.Shared {
 	snap := &route.Snapshot{
 		Listeners: []route.Listener{{Name: "public"}, {Name: "publish", Publish: true}},
 		Policies:  []route.Policy{c.policy.Filled()},
@@ -63,18 +63,18 @@ func newCluster(c config) *gateway.Cluster {
 		r.Prefix = prefix
 		snap.Routes = append(snap.Routes, r)
 	}
-	cluster := gateway.NewCluster(c.loops, registry.New(registry.Config{Loops: c.loops, Shards: 4}), "here")
-	cluster.Snapshot.Store(snap)
-	return cluster
+	shared := gateway.NewShared(c.loops, registry.New(registry.Config{Loops: c.loops, Shards: 4}), "here")
+	shared.Snapshot.Store(snap)
+	return shared
 }
 
 // assemble is engine's newUnit over another kernel.
-func (u *unit) assemble(id int, k loop.Kernel, cluster *gateway.Cluster, c config) {
+func (u *unit) assemble(id int, k loop.Kernel, shared *gateway.Shared, c config) {
 	c.loop.ID = id
 	c.gateway.Node = "here"
 	u.loop = loop.New(k, c.loop)
 	space := exchange.NewSpace(u.loop)
-	u.gateway = gateway.New(cluster, space, u.loop.Wake, c.gateway)
+	u.gateway = gateway.New(shared, space, u.loop.Wake, c.gateway)
 	u.sessions = http1.New(u.loop, u.gateway, http1.Config{}, "boundary")
 	space.Speak(record.HTTP1, u.sessions)
 	u.loop.Speak(record.HTTP1, u.sessions)
@@ -83,11 +83,11 @@ func (u *unit) assemble(id int, k loop.Kernel, cluster *gateway.Cluster, c confi
 }
 
 func newNode(t testing.TB, seed uint64, c config) *node {
-	cluster := newCluster(c)
-	n := &node{t: t, rng: rand.New(rand.NewPCG(seed, 0)), table: cluster.Table, buffers: mem.BufferBytes()}
+	shared := newShared(c)
+	n := &node{t: t, rng: rand.New(rand.NewPCG(seed, 0)), table: shared.Table, buffers: mem.BufferBytes()}
 	for i := range c.loops {
 		u := &unit{k: simkernel.New(seed*64+uint64(i), c.weather)}
-		u.assemble(i, u.k, cluster, c)
+		u.assemble(i, u.k, shared, c)
 		u.public, u.publish = u.k.Listen(), u.k.Listen()
 		for _, fd := range []int{u.public, u.publish} {
 			if _, err := u.loop.Listen(fd, record.HTTP1, 0); err != nil {
