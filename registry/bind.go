@@ -1,15 +1,35 @@
 package registry
 
-// Bind makes h a holder of key, the newest on its loop. next is the member that
-// was the newest of that loop before, 0 if it had none: the caller links h to
-// it. Only h's own loop may call.
-func (t *Table) Bind(key []byte, h Handle) (n Name, next Handle, err error) {
+import "sync"
+
+// told are copies of keys on their way to Config.Changed: what is passed to a
+// function that the compiler does not know would be allocated anew each time.
+var told = sync.Pool{New: func() any { return new([MaxKey]byte) }}
+
+func (t *Table) tell(key []byte) {
+	b := told.Get().(*[MaxKey]byte)
+	t.changed(b[:copy(b[:], key)])
+	told.Put(b)
+}
+
+// Bind makes h a holder of key, the newest on its loop. It returns the key's
+// name and the member that was the newest of that loop before, 0 if it had none:
+// the caller links h to it. Only h's own loop may call.
+func (t *Table) Bind(key []byte, h Handle) (Name, Handle, error) {
 	switch {
 	case !validKey(key):
 		return 0, 0, ErrKey
 	case h.Gen() == 0 || h.Loop() >= t.loops:
 		return 0, 0, ErrHandle
 	}
+	n, next, first, err := t.bind(key, h)
+	if first && t.changed != nil {
+		t.tell(key)
+	}
+	return n, next, err
+}
+
+func (t *Table) bind(key []byte, h Handle) (n Name, next Handle, first bool, err error) {
 	s, tag := t.place(t.hash(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -17,13 +37,13 @@ func (t *Table) Bind(key []byte, h Handle) (n Name, next Handle, err error) {
 	i := s.cells.Load().index(&t.arena, tag, key)
 	if i < 0 {
 		n, err = t.bindFirst(s, tag, key, h)
-		return n, 0, err
+		return n, 0, err == nil, err
 	}
 	c := &(*s.cells.Load())[i]
 	if next, err = t.bindMore(s, c, h); err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
-	return wordName(c.word.Load()), next, nil
+	return wordName(c.word.Load()), next, false, nil
 }
 
 // bindFirst enters a key that nobody holds.
@@ -101,6 +121,14 @@ func (t *Table) Release(n Name, h, next Handle) bool {
 	if len(key) == 0 {
 		return false
 	}
+	released, last := t.release(key, n, h, next)
+	if last && t.changed != nil {
+		t.tell(key)
+	}
+	return released
+}
+
+func (t *Table) release(key []byte, n Name, h, next Handle) (released, last bool) {
 	s, tag := t.place(t.hash(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,19 +136,19 @@ func (t *Table) Release(n Name, h, next Handle) bool {
 	cs := *s.cells.Load()
 	i := cs.indexName(tag, n)
 	if i < 0 {
-		return false
+		return false, false
 	}
 	value := cs[i].value.Load()
 	if isGroup(value) {
 		g := groupRef(value)
 		if !t.releaseMember(g, h, next) {
-			return false
+			return false, false
 		}
 		if t.arena.groupCount(g) > 0 {
-			return true
+			return true, false
 		}
 	} else if Handle(value) != h {
-		return false
+		return false, false
 	}
 
 	s.remove(i)
@@ -130,7 +158,7 @@ func (t *Table) Release(n Name, h, next Handle) bool {
 	t.arena.freeName(n)
 	s.shrink()
 	t.keys.Add(-1)
-	return true
+	return true, true
 }
 
 // releaseMember counts h out of a group, and puts its successor in front if it

@@ -41,6 +41,11 @@ type Config struct {
 	// what MaxKeys does not: long names, and names of one length after another
 	// that leave pages partly used.
 	MaxMemory int
+	// Changed, if set, hears of each key that has got its first holder or lost
+	// its last, after the fact and outside every lock, on the loop that did it.
+	// Two calls for one key may come in either order: ask Lookup what holds now.
+	// It must not block, keep key or call Bind or Release.
+	Changed func(key []byte)
 }
 
 // Table maps keys to holders on this node. Any goroutine may call any method.
@@ -51,6 +56,7 @@ type Table struct {
 	shards   []shard
 	loops    int
 	maxKeys  int64
+	changed  func(key []byte)
 
 	arena arena
 
@@ -90,6 +96,7 @@ func New(cfg Config) *Table {
 		shards:   make([]shard, 1<<bits.Len(uint(shards-1))),
 		loops:    min(positive(cfg.Loops, 1), MaxLoops),
 		maxKeys:  int64(positive(cfg.MaxKeys, defaultMaxKeys)),
+		changed:  cfg.Changed,
 	}
 	t.arena.init(positive(cfg.MaxMemory, defaultMaxMemory))
 	for i := range t.shards {
