@@ -37,5 +37,11 @@ type Report struct {
 	Closed                     uint32 // ended by Close
 	Held                       uint32 // found by Count
 	Unreached                  uint32 // a relay's: the node that was meant could not be reached
-	Duplicate                  uint32 // pushes that the window knew already; the numbers are the first one's
+	Duplicate                  uint32 // keys to which a push with this id was delivered before
+}
+
+// Origin names a request that came in over a link, until it is answered.
+type Origin struct {
+	Link, Gen uint32
+	ID        uint64
 }
