@@ -56,7 +56,7 @@ func Start(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("%d loops are more than the %d that one process can have", cfg.Loops, registry.MaxLoops)
 	}
 	e := &Engine{cfg: cfg, started: time.Now(), conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
-	e.shared = gateway.NewShared(cfg.Loops, registry.New(cfg.registry()), cfg.Node)
+	e.shared = gateway.NewShared(cfg.Loops, registry.New(cfg.registry()))
 	e.shared.Snapshot.Store(cfg.Snapshot)
 	boundary := "hf-" + rand.Text()
 	for i := range cfg.Loops {

@@ -86,7 +86,7 @@ func newWorld(t testing.TB, n int, cfg Config, policy route.Policy) *world {
 			route.Route{Listener: at, Prefix: "/hello", Action: route.Respond, Status: 200, Type: "text/plain", Body: []byte("hello")})
 	}
 	w := &world{t: t, now: int64(time.Hour), rng: rand.New(rand.NewPCG(1, 2))}
-	w.shared = NewShared(n, registry.New(registry.Config{Loops: n, Shards: 4}), "node-a")
+	w.shared = NewShared(n, registry.New(registry.Config{Loops: n, Shards: 4}))
 	w.shared.Snapshot.Store(snap)
 	if cfg.Node == "" {
 		cfg.Node = "node-a"

@@ -7,6 +7,7 @@
 package gateway
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"holdfast/engine/record"
 	"holdfast/engine/route"
 	"holdfast/registry"
+	"holdfast/registry/peer"
 )
 
 // Config bounds what publishers and holds can make one loop spend. Zero means the default.
@@ -34,6 +36,9 @@ type Config struct {
 	VerdictBacklog int           // bytes of unread verdict lines before they collapse into counts: 64 KiB
 	StreamIdle     time.Duration // silence between two items of a publish stream: 75 s
 	ItemTimeout    time.Duration // between two pieces of one item or body: 10 s
+	ClaimWait      time.Duration // how long a hold's head waits for other nodes to be able to find its keys: 100 ms
+	IDWindow       time.Duration // within which a push with the same Push-Id and key is delivered once: 60 s; below 0 it is delivered each time
+	IDs            int           // Push-Ids kept in it: 262,144; beyond, the oldest are forgotten
 }
 
 func (c *Config) fill() {
@@ -49,6 +54,7 @@ func (c *Config) fill() {
 	size(&c.MaxBodies, 256<<20)
 	size(&c.MailBound, 64<<10)
 	size(&c.VerdictBacklog, 64<<10)
+	size(&c.IDs, 256<<10)
 	span := func(v *time.Duration, d time.Duration) {
 		if *v <= 0 {
 			*v = d
@@ -57,19 +63,26 @@ func (c *Config) fill() {
 	span(&c.VerdictTimeout, 5*time.Second)
 	span(&c.StreamIdle, 75*time.Second)
 	span(&c.ItemTimeout, 10*time.Second)
+	span(&c.ClaimWait, 100*time.Millisecond)
+	if c.IDWindow == 0 {
+		c.IDWindow = time.Minute
+	}
 }
 
 // Shared is what the gateways of one process share.
 type Shared struct {
 	Table    *registry.Table
 	Snapshot atomic.Pointer[route.Snapshot]
+	Abroad   Abroad // the other nodes; nil: there are none. Set before any loop runs
 	boxes    []*mailbox.Box[letter]
 	keys     *keyMaker
+	window   window
+	once     sync.Once // of the window: its bounds are the gateways'
 }
 
 // NewShared makes what n gateways share.
-func NewShared(n int, table *registry.Table, node string) *Shared {
-	return &Shared{Table: table, boxes: make([]*mailbox.Box[letter], n), keys: newKeyMaker(node)}
+func NewShared(n int, table *registry.Table) *Shared {
+	return &Shared{Table: table, boxes: make([]*mailbox.Box[letter], n), keys: newKeyMaker()}
 }
 
 // Gateway serves one loop. It is the loop's Tenant and its sessions' Handler.
@@ -101,6 +114,7 @@ func New(c *Shared, space *exchange.Space, wake func(), cfg Config) *Gateway {
 	g.tasks.init()
 	g.ops.init()
 	g.jobs.init()
+	c.once.Do(func() { c.window.init(cfg.IDWindow, cfg.IDs) })
 	return g
 }
 
@@ -110,6 +124,7 @@ type scratch struct {
 	out      []byte
 	fields   []field.Field
 	response exchange.Response
+	request  peer.Request
 }
 
 // Begin routes a request to its action.
@@ -170,6 +185,9 @@ func (g *Gateway) Ended(x exchange.Exchange, why record.Reason) {
 		g.unhold(x.Slot, r)
 	}
 	if r.Task != 0 {
+		if g.tasks.all[r.Task].kind == taskHold {
+			g.leaveAll(x.Slot, r)
+		}
 		g.dropTask(r.Task)
 		r.Task = 0
 	}
@@ -182,13 +200,14 @@ func (g *Gateway) Work(now int64) time.Duration {
 	more := g.readMail()
 	g.runJobs()
 	g.expireOps()
+	waits := g.expireClaims()
 	g.goOnDraining()
 	g.worked = now
 	switch {
 	case more || len(g.jobs.running) > 0:
 		return 0
-	case g.drain.on:
-		return drainTick
+	case g.drain.on, waits:
+		return min(drainTick, claimTick)
 	case g.ops.waiting > 0:
 		return g.cfg.VerdictTimeout / 16
 	}

@@ -67,6 +67,7 @@ func TestRebinding(t *testing.T) {
 		w.loops[0].g.Begin(w.loops[0].view(c.slot), &exchange.Head{
 			Method: []byte("GET"), Path: []byte("/push/a"), Authority: []byte(authority), Fields: fields(lines...), Listener: 1,
 		})
+		c.complete()
 		if c.answer.Status != want || want == 403 && !strings.Contains(string(c.answer.Body), "--publish-host") {
 			t.Errorf("%s, %q: %s", authority, lines, c)
 		}
@@ -106,6 +107,7 @@ func TestGuardIsForPublishListeners(t *testing.T) {
 	l.g.Begin(l.view(c.slot), &exchange.Head{
 		Method: []byte("GET"), Path: []byte("/push/a"), Fields: fields("Origin: https://evil.example"),
 	})
+	c.complete()
 	if c.answer.Status != 200 {
 		t.Errorf("on a public listener: %s", c)
 	}

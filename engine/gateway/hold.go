@@ -123,7 +123,9 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	r.Policy = rt.Policy
-	g.park(x, form, policy, generated)
+	if generated || form == exchange.Poll || !g.awaitClaims(x, form, policy) { // a poll has no head to wait with
+		g.park(x, form, policy, parking{generated: generated})
+	}
 }
 
 // nameKey answers a poll that names no key with one to poll under: it could not be told while it waits.
@@ -183,11 +185,20 @@ func (g *Gateway) refuseHold(x exchange.Exchange, err error) {
 	}
 }
 
+// parking is what a hold's head says of its keys.
+type parking struct {
+	generated bool // its key was made for it, and is in scratch.key
+	pending   bool // other nodes may not find it yet
+}
+
 // park sends the stream's head and waits. A generated key is told in a field and, in framed forms, as the first event.
-func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Policy, generated bool) {
+func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Policy, p parking) {
 	fields := append(g.scratch.fields[:0], noStore)
-	if generated {
+	if p.generated {
 		fields = append(fields, field.Field{Name: pushKey, Value: g.scratch.key})
+	}
+	if p.pending {
+		fields = append(fields, claimPending)
 	}
 	if f == exchange.SSE {
 		fields = append(fields, noBuffering)
@@ -207,7 +218,7 @@ func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Polic
 	if f == exchange.SSE && policy.RetryHint > 0 {
 		x.Write(sse.AppendRetry(g.scratch.out[:0], int(policy.RetryHint/time.Millisecond)))
 	}
-	if generated && f != exchange.Raw && f != exchange.Replace {
+	if p.generated && f != exchange.Raw && f != exchange.Replace {
 		g.announce(x)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,10 +137,10 @@ func TestGeneratedKeys(t *testing.T) {
 		l.tick()
 		key := c.field("push-key")
 		raw, err := base64.RawURLEncoding.DecodeString(key)
-		if err != nil || len(raw) != keyRawBytes || seen[string(raw[1+keyNode:])] {
+		if err != nil || len(raw) != keyRaw || seen[string(raw[1+keyInstance:])] {
 			t.Fatalf("%s: key %q %v", mode, key, err)
 		}
-		seen[string(raw[1+keyNode:])] = true
+		seen[string(raw[1+keyInstance:])] = true
 		if announced := len(c.heard) == 1 && c.heard[0] == key; announced != asEvent || len(c.heard) > 1 {
 			t.Errorf("%s: heard %q", mode, c.heard)
 		}
@@ -155,7 +156,7 @@ func TestGeneratedKeys(t *testing.T) {
 
 	// A poll could not be told its key while it waits: it is given one to wait under.
 	c := l.ask("GET /sub")
-	if key := c.field("push-key"); c.answer.Status != 204 || len(key) != base64.RawURLEncoding.EncodedLen(keyRawBytes) {
+	if key := c.field("push-key"); c.answer.Status != 204 || len(key) != base64.RawURLEncoding.EncodedLen(keyRaw) {
 		t.Errorf("poll: %s key %q", c, key)
 	}
 	if c := l.ask("GET /sub/named", "Accept: text/event-stream"); c.field("push-key") != "" || len(c.heard) > 0 {
@@ -166,8 +167,8 @@ func TestGeneratedKeys(t *testing.T) {
 // The bits of generated keys are random: each bit of the random part is set in about half of them.
 func TestGeneratedKeysAreUnguessable(t *testing.T) {
 	const n = 4000
-	m := newKeyMaker("node")
-	var ones [keyRawBytes * 8]int
+	m := newKeyMaker()
+	var ones [keyRaw * 8]int
 	for range n {
 		raw, err := base64.RawURLEncoding.AppendDecode(nil, m.appendKey(nil))
 		if err != nil {
@@ -177,13 +178,44 @@ func TestGeneratedKeysAreUnguessable(t *testing.T) {
 			ones[i] += int(raw[i/8] >> (i % 8) & 1)
 		}
 	}
-	for i := (1 + keyNode) * 8; i < len(ones); i++ {
+	for i := (1 + keyInstance) * 8; i < len(ones); i++ {
 		if d := math.Abs(float64(ones[i]) - n/2); d > 6*math.Sqrt(n)/2 { // six sigma
 			t.Errorf("bit %d is set in %d of %d keys", i, ones[i], n)
 		}
 	}
-	if a, b := m.appendKey(nil), newKeyMaker("node").appendKey(nil); string(a[:6]) != string(b[:6]) {
-		t.Errorf("keys of one node begin %s and %s", a[:6], b[:6])
+}
+
+// Whoever has the secret can tell where a generated key's holder is; nobody can be led there by a key of his own making.
+func TestMakerOfGeneratedKeys(t *testing.T) {
+	m, same, other := newKeyMaker(), newKeyMaker(), newKeyMaker()
+	secret := []byte("the cluster's own")
+	m.be(1234, secret)
+	same.be(5678, secret)
+	other.be(1234, []byte("another's"))
+	key := m.appendKey(nil)
+	f := func(name string, by *keyMaker, key []byte, want uint64) {
+		t.Helper()
+		got, ok := by.maker(key)
+		if ok != (want != 0) || got != want {
+			t.Errorf("%s: made by %d, %v; want %d", name, got, ok, want)
+		}
+	}
+	f("its own", m, key, 1234)
+	f("its peer's", same, key, 1234)
+	f("another cluster's", other, key, 0)
+	f("a key that only looks so", m, []byte(strings.Repeat("A", keyLen)), 0)
+	f("a short one", m, key[:keyLen-1], 0)
+	f("a long one", m, append(slices.Clone(key), 'A'), 0)
+	f("none", m, nil, 0)
+	for i := range key { // each byte matters
+		forged := slices.Clone(key)
+		forged[i] ^= 1
+		if by, ok := m.maker(forged); ok {
+			t.Errorf("%s is taken for one made by %d", forged, by)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { m.maker(key) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // when its walk is and every message has its fate.
 type job struct {
 	account
-	ref     opRef
+	ref     Ref
 	payload *mem.Payload // a reference; nil ends the holds instead
 	staged  int
 	members registry.Walk
@@ -58,7 +58,7 @@ func (j *jobs) full(name registry.Name, most int) bool {
 }
 
 // newJob takes a reference to the payload.
-func (g *Gateway) newJob(ref opRef, payload *mem.Payload, a account) (uint32, *job) {
+func (g *Gateway) newJob(ref Ref, payload *mem.Payload, a account) (uint32, *job) {
 	j := &g.jobs
 	var i uint32
 	if n := len(j.free); n > 0 {
@@ -77,7 +77,7 @@ func (g *Gateway) newJob(ref opRef, payload *mem.Payload, a account) (uint32, *j
 }
 
 // deliverOne serves a key with a single holder, at once.
-func (g *Gateway) deliverOne(ref opRef, slot uint32, payload *mem.Payload) {
+func (g *Gateway) deliverOne(ref Ref, slot uint32, payload *mem.Payload) {
 	i, b := g.newJob(ref, payload, account{home: true})
 	b.walking = true
 	g.deliver(i, b, slot)
@@ -87,7 +87,7 @@ func (g *Gateway) deliverOne(ref opRef, slot uint32, payload *mem.Payload) {
 
 // startFan begins or queues the delivery to this loop's members of a key, or to every hold when the key is empty. A
 // queued one walks the members as they are when its turn comes: whoever joined since sees it, whoever left does not.
-func (g *Gateway) startFan(ref opRef, home int, key []byte, payload *mem.Payload, a account) {
+func (g *Gateway) startFan(ref Ref, home int, key []byte, payload *mem.Payload, a account) {
 	j := &g.jobs
 	all := len(key) == 0
 	var name registry.Name // broadcasts share the name 0
@@ -242,6 +242,9 @@ func (g *Gateway) walkAll(i uint32, b *job, most int) int {
 // deliver gives one holder the message, or ends its hold.
 func (g *Gateway) deliver(i uint32, b *job, slot uint32) {
 	x := g.space.View(slot)
+	if r := g.space.At(x.Slot); r.Form == uint8(exchange.NoForm) { // its head waits for its claims
+		g.parkWaiting(g.tasks.all[r.Task], true)
+	}
 	if b.payload == nil {
 		b.closed++
 		x.Goaway()

@@ -7,14 +7,18 @@ import (
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
 	"holdfast/registry"
+	"holdfast/registry/peer"
 )
 
 // counts is what became of one push: one number per fate, and what no fate can tell.
 type counts struct {
-	fate    [record.Fates]uint32
-	unknown uint32 // loops that did not report in time
-	busy    uint32 // loops that had no room for the push
-	closed  uint32 // connections ended by DELETE
+	fate      [record.Fates]uint32
+	unknown   uint32 // loops and nodes that did not report in time
+	busy      uint32 // loops and links that had no room for the push
+	closed    uint32 // connections ended by DELETE
+	held      uint32 // connections found by GET
+	unreached uint32 // nodes that may hold the key and could not be asked; the directory counts as one
+	duplicate uint32 // keys to which a push with this id was delivered before
 }
 
 func (c *counts) add(o *counts) {
@@ -24,7 +28,18 @@ func (c *counts) add(o *counts) {
 	c.unknown += o.unknown
 	c.busy += o.busy
 	c.closed += o.closed
+	c.held += o.held
+	c.unreached += o.unreached
+	c.duplicate += o.duplicate
 }
+
+// anybody reports whether there was a holder.
+func (c *counts) anybody() bool {
+	return c.taken() || c.dropped() > 0 || c.closed > 0 || c.held > 0 || c.duplicate > 0
+}
+
+// taken reports whether somebody has, or will have, the message.
+func (c *counts) taken() bool { return c.fate[record.Delivered]+c.fate[record.Pending] > 0 }
 
 func (c *counts) dropped() uint32 {
 	return c.fate[record.DroppedSlow] + c.fate[record.DroppedGone] + c.fate[record.DroppedForm]
@@ -33,13 +48,13 @@ func (c *counts) dropped() uint32 {
 // status is the verdict as an HTTP status. The order is the promise: what happened, best first.
 func (c *counts) status() int {
 	switch {
-	case c.fate[record.Delivered] > 0 || c.closed > 0:
+	case c.fate[record.Delivered] > 0 || c.closed > 0 || c.held > 0 || c.duplicate > 0:
 		return 200
 	case c.fate[record.Pending] > 0:
 		return 202
 	case c.unknown > 0:
 		return 504 // retry with the same Push-Id
-	case c.busy > 0 || c.fate[record.DroppedSlow] > 0:
+	case c.busy > 0 || c.unreached > 0 || c.fate[record.DroppedSlow] > 0:
 		return 503
 	case c.fate[record.DroppedForm] > 0:
 		return 415
@@ -47,11 +62,12 @@ func (c *counts) status() int {
 	return 404
 }
 
-// account is one loop's report on a push.
+// account is one loop's report on a push, or that of all other nodes together.
 type account struct {
 	counts
-	announced int  // home: how many other loops will report
-	home      bool // this is the report of one of the push's keys' homes
+	announced int      // home: how many other loops will report
+	nodes     []string // other nodes that had holders
+	home      bool     // this is the report of one of the push's keys' homes, or of the other nodes
 }
 
 // loopID is a loop's number as letters carry it.
@@ -59,43 +75,54 @@ type loopID uint8
 
 const _ = loopID(registry.MaxLoops - 1) // does not compile when a loop's number does not fit
 
-// opRef names an op, from any loop, until the op is over.
-type opRef struct {
+// Ref names a push under way, from anywhere, until it is over.
+type Ref struct {
 	index uint32
 	gen   uint32
 	loop  loopID
 }
 
-// op is one push between its dispatch and its verdict. It lives on the publisher's loop.
+// op is one push, question or end between its dispatch and its verdict. It lives on the publisher's loop.
 type op struct {
 	counts
-	task    uint32 // who asked
+	verb   peer.Verb
+	asker  asker
+	item   int      // its number in a stream or batch
+	born   int64    // ns, when its last byte had come
+	homes  int      // homes that have not reported
+	others int      // further loops that homes have announced less those that have reported
+	nodes  []string // other nodes that had holders
+	here   bool     // this one had
+	marks  []mark   // its places in the window of push ids
+	id     []byte
+	gen    uint32
+	active bool
+}
+
+// asker is who wants the verdict: a task, or another node.
+type asker struct {
+	task    uint32
 	taskGen uint32
-	item    int   // its number in a stream or batch
-	born    int64 // ns, when its last byte had come
-	homes   int   // homes that have not reported
-	others  int   // further loops that homes have announced less those that have reported
-	id      []byte
-	gen     uint32
-	active  bool
+	foreign bool
+	origin  peer.Origin // foreign
 }
 
 // ops are a loop's pushes under way, reused.
 type ops struct {
 	all     []*op
 	free    []uint32
-	overdue []opRef // in the order of birth, so in that of deadlines
+	overdue []Ref // in the order of birth, so in that of deadlines
 	first   int
 	waiting int
 }
 
 func (o *ops) init() { o.all = append(o.all, nil) }
 
-// newOp begins a push for a task, or reports false when too many are under way.
-func (g *Gateway) newOp(task uint32, item int, born int64) (opRef, bool) {
+// newOp begins a push, or reports false when too many are under way.
+func (g *Gateway) newOp(verb peer.Verb, who asker, item int, born int64) (Ref, bool) {
 	o := &g.ops
 	if o.waiting >= g.cfg.MaxOps {
-		return opRef{}, false
+		return Ref{}, false
 	}
 	var i uint32
 	if n := len(o.free); n > 0 {
@@ -106,13 +133,16 @@ func (g *Gateway) newOp(task uint32, item int, born int64) (opRef, bool) {
 		i = uint32(len(o.all) - 1)
 	}
 	p := o.all[i]
-	*p = op{task: task, taskGen: g.tasks.all[task].gen, item: item, born: born, id: p.id[:0], gen: p.gen + 1, active: true}
+	*p = op{
+		verb: verb, asker: who, item: item, born: born, gen: p.gen + 1, active: true,
+		nodes: p.nodes[:0], marks: p.marks[:0], id: p.id[:0],
+	}
 	o.waiting++
-	return opRef{index: i, gen: p.gen, loop: loopID(g.id)}, true
+	return Ref{index: i, gen: p.gen, loop: loopID(g.id)}, true
 }
 
 // op finds one of this loop's pushes; nil when it is over.
-func (g *Gateway) op(ref opRef) *op {
+func (g *Gateway) op(ref Ref) *op {
 	if p := g.ops.all[ref.index]; p.active && p.gen == ref.gen {
 		return p
 	}
@@ -120,13 +150,17 @@ func (g *Gateway) op(ref opRef) *op {
 }
 
 // report adds what one loop did.
-func (g *Gateway) report(ref opRef, a *account) {
+func (g *Gateway) report(ref Ref, a *account) {
 	p := g.op(ref)
 	if p == nil {
 		g.Stats.LateReports++
 		return
 	}
 	p.add(&a.counts)
+	p.nodes = append(p.nodes, a.nodes...)
+	if len(a.nodes) == 0 && a.anybody() {
+		p.here = true
+	}
 	if a.home {
 		p.homes--
 		p.others += a.announced
@@ -140,7 +174,7 @@ func (g *Gateway) report(ref opRef, a *account) {
 
 // watch starts the clock of a push that waits for others. Most are over within the tick and never need it. One that
 // begins behind this tick's Work, when a verdict lets a stream go on, must not wait for the next event.
-func (g *Gateway) watch(ref opRef) {
+func (g *Gateway) watch(ref Ref) {
 	if g.op(ref) == nil {
 		return
 	}
@@ -172,12 +206,17 @@ func (g *Gateway) expireOps() {
 }
 
 // conclude gives the verdict to whoever asked, if they are still there.
-func (g *Gateway) conclude(ref opRef, p *op) {
+func (g *Gateway) conclude(ref Ref, p *op) {
 	p.active = false
 	g.ops.waiting--
-	g.Stats.count(&p.counts, time.Duration(g.space.Clock()-p.born))
-	if t := g.tasks.all[p.task]; t.gen == p.taskGen {
-		g.verdict(t, p)
+	g.settleMarks(p)
+	if p.asker.foreign {
+		g.answerPeer(p)
+	} else {
+		g.Stats.count(p, time.Duration(g.space.Clock()-p.born))
+		if t := g.tasks.all[p.asker.task]; t.gen == p.asker.taskGen {
+			g.verdict(t, p)
+		}
 	}
 	g.ops.free = append(g.ops.free, ref.index)
 }

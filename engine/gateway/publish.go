@@ -23,9 +23,9 @@ func (g *Gateway) beginPush(x exchange.Exchange, h *exchange.Head, snap *route.S
 	case "POST", "PUT":
 		g.beginPost(x, h, policy, rest)
 	case "GET", "HEAD":
-		g.presence(x, h, policy, rest)
+		g.beginAbout(x, h, taskCount, policy, rest)
 	case "DELETE":
-		g.beginClose(x, h, policy, rest)
+		g.beginAbout(x, h, taskClose, policy, rest)
 	case "OPTIONS":
 		g.allow(x, 204, pushMethods)
 	default:
@@ -42,9 +42,12 @@ func (g *Gateway) allow(x exchange.Exchange, status int, methods string) {
 	x.Respond(&g.scratch.response)
 }
 
+// retryAfter is a second: what was full or out of reach may not be then.
+var retryAfter = field.Field{Name: []byte("Retry-After"), Value: []byte("1")}
+
 // unavailable refuses for now.
 func (g *Gateway) unavailable(x exchange.Exchange, text string) {
-	g.scratch.fields = append(g.scratch.fields[:0], field.Field{Name: []byte("Retry-After"), Value: []byte("1")})
+	g.scratch.fields = append(g.scratch.fields[:0], retryAfter)
 	g.scratch.response = exchange.Response{Status: 503, Type: jsonType, Fields: g.scratch.fields, Body: g.errorBody(text)}
 	x.Respond(&g.scratch.response)
 }
@@ -206,7 +209,7 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 		g.takeParts(x, t, b)
 	case taskEcho:
 		g.echoBody(x, t, b)
-	case taskClose, taskStream:
+	case taskClose, taskCount, taskStream, taskHold:
 	}
 	g.weigh(x, t)
 }
@@ -225,7 +228,7 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 	switch t.kind {
 	case taskRaw:
 		g.pushRaw(x, t)
-	case taskClose:
+	case taskClose, taskCount:
 		g.pushTo(x, t, nil)
 	case taskBatch:
 		g.startBatch(x, t)
@@ -235,7 +238,7 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 		g.lastPart(x, t)
 	case taskEcho:
 		x.End()
-	case taskStream:
+	case taskStream, taskHold:
 	}
 	g.weigh(x, t)
 }
@@ -251,7 +254,7 @@ func (g *Gateway) pushRaw(x exchange.Exchange, t *task) {
 // pushTo dispatches to the task's keys and answers when all have reported, often within this tick. The op counts this
 // call as one more home, so that it is not over before the last key is dispatched.
 func (g *Gateway) pushTo(x exchange.Exchange, t *task, p *mem.Payload) {
-	ref, ok := g.newOp(g.index(t), 0, g.now)
+	ref, ok := g.newOp(t.verb(), g.asker(t), 0, g.now)
 	if !ok {
 		g.refuse(x, errBusy)
 		return

@@ -6,6 +6,7 @@ import (
 
 	"holdfast/engine/exchange"
 	"holdfast/engine/record"
+	"holdfast/registry/peer"
 )
 
 // LatencyBuckets is the number of buckets of a latency histogram: bucket i counts pushes that took less than 2^i µs,
@@ -25,12 +26,19 @@ type Stats struct {
 	LateReports uint64
 	BoxesFull   uint64
 	IDs         uint64
+	Errands     uint64 // requests of other nodes
+	Duplicates  uint64 // keys of pushes whose id was seen before
+	Unclaimed   uint64 // holds whose head was sent before other nodes could find them
 }
 
 // Verdicts counts verdicts by status.
 type Verdicts struct{ OK, Accepted, Nobody, Unsupported, Unavailable, Timeout uint64 }
 
-func (s *Stats) count(c *counts, took time.Duration) {
+func (s *Stats) count(p *op, took time.Duration) {
+	if p.verb == peer.Count {
+		return
+	}
+	c := &p.counts
 	for i := range c.fate {
 		s.Messages[i] += uint64(c.fate[i])
 	}

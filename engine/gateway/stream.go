@@ -8,6 +8,7 @@ import (
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/route"
+	"holdfast/registry/peer"
 )
 
 // itemRoom is what an item's line or part may need beyond its message: escapes, names, keys.
@@ -158,7 +159,7 @@ func (t *task) addItemKeys(it *item) error {
 
 // pushItem dispatches one message to the keys collected in the task.
 func (g *Gateway) pushItem(x exchange.Exchange, t *task, index int, p *mem.Payload) {
-	ref, ok := g.newOp(g.index(t), index, g.now)
+	ref, ok := g.newOp(peer.Push, g.asker(t), index, g.now)
 	if !ok {
 		g.sayError(x, t, index, errBusy)
 		return

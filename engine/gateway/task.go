@@ -6,6 +6,7 @@ import (
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/route"
+	"holdfast/registry/peer"
 )
 
 // taskKind says what a publisher's request is.
@@ -17,6 +18,8 @@ const (
 	taskParts                  // a stream of multipart parts
 	taskBatch                  // a JSON array
 	taskClose                  // DELETE
+	taskCount                  // GET
+	taskHold                   // a hold whose keys other nodes cannot find yet
 	taskEcho                   // echo of the body
 	taskStream                 // an endless answer
 )
@@ -46,6 +49,9 @@ type task struct {
 	batch   batch
 	kept    int // bytes set aside for the body, as counted in tasks.kept
 
+	form   exchange.Form // of a hold that waits
+	claims int           // that it waits for
+
 	items     int // seen so far
 	flying    int // dispatched, without a verdict
 	collapsed collapsed
@@ -60,11 +66,11 @@ type collapsed struct {
 
 // tasks are a loop's, reused. Index 0 is none.
 type tasks struct {
-	all   []*task
-	free  []uint32
-	turn  turn
-	asked keySet // scratch: of a question
-	kept  int    // bytes set aside for all their bodies
+	all    []*task
+	free   []uint32
+	turn   turn
+	claims claims
+	kept   int // bytes set aside for all their bodies
 }
 
 func (t *tasks) init() { t.all = append(t.all, new(task)) }
@@ -85,6 +91,20 @@ func (g *Gateway) newTask(x exchange.Exchange, kind taskKind, policy *route.Poli
 	g.space.At(x.Slot).Task = i
 	return t
 }
+
+// verb is what the task asks of whoever holds its keys.
+func (t *task) verb() peer.Verb {
+	switch t.kind {
+	case taskClose:
+		return peer.Close
+	case taskCount:
+		return peer.Count
+	default:
+		return peer.Push
+	}
+}
+
+func (g *Gateway) asker(t *task) asker { return asker{task: g.index(t), taskGen: t.gen} }
 
 // index is the task's number, by which ops know it.
 func (g *Gateway) index(t *task) uint32 { return g.space.At(t.slot).Task }

@@ -22,16 +22,30 @@ func (g *Gateway) verdict(t *task, p *op) {
 	x := g.view(t)
 	switch t.kind {
 	case taskRaw, taskClose:
-		g.scratch.out = append(g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, -1), '\n')
-		g.answer(x, p.status(), jsonType, g.scratch.out)
+		g.scratch.out = append(g.appendVerdict(g.scratch.out[:0], p, -1), '\n')
+		g.answerVerdict(x, p.status())
+	case taskCount:
+		g.scratch.out = g.appendPresence(g.scratch.out[:0], p)
+		g.answerVerdict(x, p.status())
 	case taskBatch, taskLines, taskParts:
 		t.flying--
 		g.say(x, t, p)
 		if !t.pumping {
 			g.pump(x, t)
 		}
-	case taskEcho, taskStream:
+	case taskEcho, taskStream, taskHold:
 	}
+}
+
+// answerVerdict sends what scratch.out was made into; one that may be better soon says when to ask again.
+func (g *Gateway) answerVerdict(x exchange.Exchange, status int) {
+	fields := g.scratch.fields[:0]
+	if status == 503 {
+		fields = append(fields, retryAfter)
+	}
+	g.scratch.fields = fields
+	g.scratch.response = exchange.Response{Status: status, Type: jsonType, Fields: fields, Body: g.scratch.out}
+	x.Respond(&g.scratch.response)
 }
 
 // say writes one verdict line of a stream, or one element of a batch's array. A publisher that writes on and does not
@@ -43,7 +57,7 @@ func (g *Gateway) say(x exchange.Exchange, t *task, p *op) {
 		return
 	}
 	g.sayCollapsed(x, t)
-	g.sayLine(x, t, g.appendVerdict(g.scratch.out[:0], p.id, &p.counts, p.item))
+	g.sayLine(x, t, g.appendVerdict(g.scratch.out[:0], p, p.item))
 }
 
 // unread reports whether a stream's publisher is too far behind with reading its verdicts. A batch waits for it instead.
@@ -115,6 +129,7 @@ func (g *Gateway) sayCollapsed(x exchange.Exchange, t *task) {
 	}
 	b = append(b, ',')
 	b = g.appendCounts(b, &t.collapsed.counts)
+	b = g.appendNode(b, g.cfg.Node)
 	t.collapsed = collapsed{}
 	g.sayLine(x, t, append(b, '}'))
 }
@@ -137,24 +152,40 @@ func (g *Gateway) settleStream(x exchange.Exchange, t *task) {
 }
 
 // appendVerdict writes the verdict; index below 0 leaves it out.
-func (g *Gateway) appendVerdict(b, id []byte, c *counts, index int) []byte {
+func (g *Gateway) appendVerdict(b []byte, p *op, index int) []byte {
 	b = append(b, '{')
 	if index >= 0 {
 		b = append(b, `"index":`...)
 		b = strconv.AppendInt(b, int64(index), 10)
 		b = append(b, `,"status":`...)
-		b = strconv.AppendInt(b, int64(c.status()), 10)
+		b = strconv.AppendInt(b, int64(p.status()), 10)
 		b = append(b, ',')
 	}
 	b = append(b, `"id":`...)
-	if out, ok := ndjson.AppendString(b, id); ok {
+	if out, ok := ndjson.AppendString(b, p.id); ok {
 		b = out
 	} else {
 		b = append(b, `""`...)
 	}
 	b = append(b, ',')
-	b = g.appendCounts(b, c)
+	b = g.appendCounts(b, &p.counts)
+	switch {
+	case len(p.nodes) == 1 && !p.here: // the verdict is the owner's
+		b = g.appendNode(b, p.nodes[0])
+	case len(p.nodes) > 0:
+		b = g.appendNode(b, g.cfg.Node)
+		b = append(b, `,"nodes":`...)
+		b = g.appendNodes(b, p)
+	default:
+		b = g.appendNode(b, g.cfg.Node)
+	}
 	return append(b, '}')
+}
+
+func (g *Gateway) appendNode(b []byte, name string) []byte {
+	b = append(b, `,"node":`...)
+	b, _ = ndjson.AppendString(b, []byte(name))
+	return b
 }
 
 // appendCounts writes the verdict's numbers. The reasons of drops stand there only when there are some.
@@ -186,7 +217,11 @@ func (g *Gateway) appendCounts(b []byte, c *counts) []byte {
 	if c.closed > 0 {
 		number(`,"closed":`, c.closed)
 	}
-	b = append(b, `,"node":`...)
-	b, _ = ndjson.AppendString(b, []byte(g.cfg.Node))
+	if c.unreached > 0 {
+		number(`,"unreached":`, c.unreached)
+	}
+	if c.duplicate > 0 {
+		number(`,"duplicate":`, c.duplicate)
+	}
 	return b
 }

@@ -28,7 +28,7 @@ type house struct {
 func newHouse(t testing.TB, seed uint64, o simkernel.Options) *house {
 	t.Helper()
 	h := &house{rig: bareRig(t, seed, o), methods: map[uint32][]string{}}
-	shared := gateway.NewShared(1, registry.New(registry.Config{Loops: 1, Shards: 1}), "node")
+	shared := gateway.NewShared(1, registry.New(registry.Config{Loops: 1, Shards: 1}))
 	shared.Snapshot.Store(&route.Snapshot{
 		Listeners: []route.Listener{{Name: "all"}},
 		Policies:  []route.Policy{route.Policy{MaxPayload: 32 << 10}.Filled()},

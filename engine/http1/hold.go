@@ -168,8 +168,10 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	}
 	s.dropExtra(r)
 	r.Form = uint8(f)
-	if r.Flags&flagHungUp == 0 {
+	if r.Flags&flagHungUp == 0 && !r.Paused {
 		s.l.Pause(slot)
+	} else { // parked later than at its head: what came meanwhile is looked at once more
+		s.l.Resume(slot)
 	}
 	s.wake(slot, after)
 	if f == exchange.Poll {

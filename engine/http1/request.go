@@ -33,6 +33,9 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 				s.leave(slot, r)
 				return len(b)
 			}
+			if parked(r.State) && !r.Paused {
+				s.l.Pause(slot)
+			}
 			return used + s.behind(r, len(b)-used)
 		}
 		if n == 0 {

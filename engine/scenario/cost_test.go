@@ -83,6 +83,7 @@ func TestPushDoesNotAllocate(t *testing.T) {
 	f := func(name string, loops, holders int, request string) {
 		t.Helper()
 		c := config{loops: loops}
+		c.gateway.IDWindow = -1 // each push here has the same id
 		shared := newShared(c)
 		for i := range shared.Snapshot.Load().Routes { // one listener serves both
 			shared.Snapshot.Load().Routes[i].Listener = 0

@@ -63,7 +63,7 @@ func newShared(c config) *gateway.Shared {
 		r.Prefix = prefix
 		snap.Routes = append(snap.Routes, r)
 	}
-	shared := gateway.NewShared(c.loops, registry.New(registry.Config{Loops: c.loops, Shards: 4}), "here")
+	shared := gateway.NewShared(c.loops, registry.New(registry.Config{Loops: c.loops, Shards: 4}))
 	shared.Snapshot.Store(snap)
 	return shared
 }
