@@ -44,7 +44,9 @@ func row(id Instance, name string) Node {
 	return Node{Instance: id, Name: name, Address: name + ":7000", Release: "1.0"}
 }
 
-func TestMemoryKeepsTheContract(t *testing.T) { testContract(t, func() Store { return NewMemory().Join() }) }
+func TestMemoryKeepsTheContract(t *testing.T) {
+	testContract(t, func() Store { return NewMemory().Join() })
+}
 
 func TestMemoryIsSharedByItsViews(t *testing.T) {
 	m := NewMemory()

@@ -53,7 +53,11 @@ var bans = []ban{
 	{pkgs: []string{"net", "os", "time", "syscall", "context", "log", "golang.org/x/sys"}, in: []string{"codec"}, reason: "a codec does no I/O and reads no clock"},
 	{pkgs: []string{"flag", "github.com/spf13"}, except: []string{"cmd"}, tests: true, reason: "only cmd declares flags; rooms export a Config"},
 	{
-		pkgs:   []string{"testing", "go.uber.org/goleak", "github.com/anishathalye/porcupine", "github.com/puzpuzpuz/xsync"},
+		pkgs: []string{"testing"}, except: []string{"registry/directory/redistest"},
+		reason: "only a package that starts servers for tests is one",
+	},
+	{
+		pkgs:   []string{"go.uber.org/goleak", "github.com/anishathalye/porcupine", "github.com/puzpuzpuz/xsync"},
 		reason: "test tools stay in test files",
 	},
 	{pkgs: []string{"math/rand"}, tests: true, reason: "use math/rand/v2, or crypto/rand for what must not be guessed"},
@@ -180,5 +184,7 @@ func TestForeignImports(t *testing.T) {
 	f("engine/loop/a.go", "github.com/spf13/pflag", "only cmd declares flags")
 	f("perf/hist/a_test.go", "flag", "only cmd declares flags")
 	f("registry/a.go", "github.com/puzpuzpuz/xsync/v4", "test files")
+	f("registry/directory/a.go", "testing", "only a package that starts servers")
+	f("registry/directory/redistest/a.go", "testing", "")
 	f("registry/a_test.go", "math/rand", "use math/rand/v2")
 }
