@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"io"
+	"sync/atomic"
+
+	"github.com/cloudwego/netpoll"
+)
+
+// Sizes of one read. It doubles when a read fills it and halves when most of it stays empty: an idle link of many must
+// not hold a large buffer, and a busy one must not pay a system call for each few frames.
+const (
+	minRead = 4 << 10
+	maxRead = 64 << 10
+)
+
+// reader cuts a connection's bytes into frames, which are views into what was read as far as they lie in one piece.
+// It takes no more from the socket than it has asked for, so who sends faster than we read is held back by TCP.
+type reader struct {
+	conn  io.Reader
+	chain *netpoll.LinkBuffer
+	size  int // of the next read
+	limit int // bytes of a frame
+
+	heard    *atomic.Bool // set at each read
+	received *atomic.Uint64
+}
+
+func newReader(conn io.Reader, limit int, heard *atomic.Bool, received *atomic.Uint64) *reader {
+	return &reader{conn: conn, chain: netpoll.NewLinkBuffer(0), size: minRead, limit: limit, heard: heard, received: received}
+}
+
+// next is the next frame. Its body is good until the next call. No memory is taken for bytes that are not there yet,
+// whatever length was claimed.
+func (r *reader) next() (kind byte, body []byte, err error) {
+	if err := r.chain.Release(); err != nil {
+		return 0, nil, err
+	}
+	if err := r.fill(frameHead); err != nil {
+		return 0, nil, err
+	}
+	head, err := r.chain.Peek(frameHead)
+	if err != nil {
+		return 0, nil, err
+	}
+	size, err := frameSize(head, r.limit)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := r.fill(frameHead + size); err != nil {
+		return 0, nil, err
+	}
+	if err := r.chain.Skip(frameHead); err != nil {
+		return 0, nil, err
+	}
+	b, err := r.chain.Next(size)
+	if err != nil {
+		return 0, nil, err
+	}
+	return b[0], b[1:], nil
+}
+
+// fill reads until n bytes are there.
+func (r *reader) fill(n int) error {
+	for r.chain.Len() < n {
+		room, err := r.chain.Malloc(r.size)
+		if err != nil {
+			return err
+		}
+		k, err := r.conn.Read(room)
+		if ack := r.chain.MallocAck(k); ack != nil {
+			return ack
+		}
+		if flush := r.chain.Flush(); flush != nil {
+			return flush
+		}
+		if k > 0 {
+			r.received.Add(uint64(k))
+			if !r.heard.Load() {
+				r.heard.Store(true)
+			}
+		}
+		if k == r.size {
+			r.size = min(2*r.size, maxRead)
+		} else if k < r.size/4 {
+			r.size = max(r.size/2, minRead)
+		}
+		if err != nil && r.chain.Len() < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// close gives the chain's memory back.
+func (r *reader) close() { _ = r.chain.Close() }
