@@ -52,6 +52,9 @@ link set %[1]s up
 	return n
 }
 
+// gateway is the address of the tests themselves.
+func (n *network) gateway() string { return fmt.Sprintf("10.77.%d.254", n.number) }
+
 // newHost adds a host; ahead is how many seconds its monotonic and boot clocks run ahead.
 func (n *network) newHost(name string, ahead int) *host {
 	n.t.Helper()

@@ -1,0 +1,142 @@
+package chaos
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// moment is a time on the lab's one clock, since the lab began; never 0.
+type moment = time.Duration
+
+// forever is after everything.
+const forever = moment(1 << 62)
+
+// hold is one connection of a client, as the client saw it.
+type hold struct {
+	key, node string
+	asked     moment // just before the request was sent
+	headed    moment // the response's head was here; 0: it never came
+	pending   bool   // the head said that other nodes may not find the key yet
+	closing   moment // the client was about to end it; 0: it did not
+	ended     moment // after this the client heard nothing
+	down      moment // the node was killed about now; 0: not while this lasted
+	got       []receipt
+}
+
+// receipt is one message that came.
+type receipt struct {
+	id string
+	at moment
+}
+
+// last is the last proof that the node had the hold: it sent something.
+func (h *hold) last() moment {
+	if len(h.got) > 0 {
+		return h.got[len(h.got)-1].at
+	}
+	return h.headed
+}
+
+// until is how long the hold lasted for certain. A client knows when it began to leave; when the node ended the hold is
+// known only to have been later than its last sign.
+func (h *hold) until() moment {
+	end := h.last()
+	if h.closing > 0 {
+		end = h.closing
+	}
+	if h.down > 0 {
+		end = min(end, h.down)
+	}
+	return end
+}
+
+// promised says whether the hold's head came without a reservation, before from, and the hold lasted past to.
+func (h *hold) promised(from, to moment) bool {
+	return !h.pending && h.covers(from, to)
+}
+
+// covers says whether the client was connected, as far as it knew, all the time.
+func (h *hold) covers(from, to moment) bool {
+	return h.headed > 0 && h.headed <= from && to <= h.until()
+}
+
+// received says whether a message came.
+func (h *hold) received(id string) bool {
+	return slices.ContainsFunc(h.got, func(r receipt) bool { return r.id == id })
+}
+
+// mayHaveMissed says whether the client left too soon after a push to have read what its socket had taken.
+func (h *hold) mayHaveMissed(answered moment) bool {
+	left := h.ended
+	if h.closing > 0 {
+		left = min(left, h.closing)
+	}
+	if h.down > 0 {
+		left = min(left, h.down)
+	}
+	return left < answered+readGrace
+}
+
+// readGrace is how late a client of a busy machine may read what its socket has.
+const readGrace = 2 * time.Second
+
+// push is one attempt to publish a message, as the publisher saw it.
+type push struct {
+	id, key, node     string
+	invoked, answered moment
+	retry             bool // an attempt with this id was made before
+	status            int  // 0: no answer came, and err says why
+	err               string
+	verdict           verdict
+}
+
+// verdict is the part of an answer that is judged.
+type verdict struct {
+	Delivered, Pending, Unknown, Unreached, Refused, Duplicate int
+	Error                                                      string
+}
+
+// doubtful says that the verdict admits that it does not know of somebody.
+func (p *push) doubtful() bool {
+	return p.status == 0 || p.verdict.Unknown > 0 || p.verdict.Unreached > 0 || p.verdict.Refused > 0
+}
+
+// took says that the answer was that somebody has the message, or will have it.
+func (p *push) took() bool { return p.status == 200 || p.status == 202 }
+
+// history is everything that clients and publishers saw.
+type history struct {
+	lock   sync.Mutex
+	holds  []*hold
+	pushes []*push
+}
+
+func (h *history) addHold(x *hold) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.holds = append(h.holds, x)
+}
+
+func (h *history) addPush(p *push) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.pushes = append(h.pushes, p)
+}
+
+// byKey sorts out whose holds are whose.
+func (h *history) byKey() map[string][]*hold {
+	all := map[string][]*hold{}
+	for _, x := range h.holds {
+		all[x.key] = append(all[x.key], x)
+	}
+	return all
+}
+
+// fault is something done to the system, from its beginning to the moment at which it should be over it.
+type fault struct {
+	name    string
+	at      moment
+	whole   bool     // nothing is broken any more: the time to recover counts from here too
+	without []string // nodes that are down or stand still: their clients and publishers are excused until the next one
+}

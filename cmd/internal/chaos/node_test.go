@@ -1,0 +1,77 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// node is one daemon of the cluster, on a host of its own. A new life has the same name and another instance.
+type node struct {
+	*process
+	t                      *testing.T
+	name                   string
+	public, publish, admin string // HOST:PORT
+	peer                   string
+	lives                  int
+}
+
+// newNode prepares a daemon; begin starts it.
+func newNode(t *testing.T, h *host, directory, secret string, lease time.Duration, flags ...string) *node {
+	t.Helper()
+	n := &node{
+		t: t, name: h.name,
+		public: h.addr + ":8080", publish: h.addr + ":8081", admin: h.addr + ":8082", peer: h.addr + ":8083",
+	}
+	args := []string{
+		os.Getenv(programVar), "serve", "--node", n.name, "--listen", n.public, "--publish-listen", n.publish,
+		"--admin-listen", n.admin, "--peer-listen", n.peer, "--directory", directory, "--cluster-secret-file", secret,
+		"--lease", lease.String(), "--loops", "2",
+	}
+	n.process = newProcess(t, h, t.TempDir(), nil, append(args, flags...)...)
+	return n
+}
+
+// begin starts a life of the daemon and waits until it serves.
+func (n *node) begin() {
+	n.t.Helper()
+	n.lives++
+	n.start(n.t)
+	if !eventually(func() bool { return n.said("holdfast: ready\n") == n.lives || !n.alive() }) || !n.alive() {
+		n.t.Fatalf("%s is not ready: %s", n.name, n.lastWords(20))
+	}
+}
+
+func (n *node) stop() { n.signal(syscall.SIGSTOP) }
+
+func (n *node) cont() { n.signal(syscall.SIGCONT) }
+
+// get asks the admin listener and decodes its answer.
+func (n *node) get(path string, into any) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Get("http://" + n.admin + path)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s: %s", n.admin, path, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// writeSecret makes the file that all nodes of a cluster share.
+func writeSecret(t *testing.T) (file string, secret []byte) {
+	t.Helper()
+	secret = []byte("a secret of thirty-two characters")
+	file = filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, append(secret, '\n'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file, secret
+}
