@@ -23,6 +23,8 @@ var conversations = []string{
 	"POST /slow" + host + "Content-Length: 5\r\n\r\nabcde",
 	"GET /later" + host + "\r\nGET /hold/sse" + host + "\r\nGET /ok" + host + "\r\n",
 	"GET /hold/mixed?beat HTTP/1.0\r\n\r\n",
+	"GET /park/sse" + host + "\r\nGET /ok" + host + "\r\n",
+	"GET /park/poll" + host + "\r\nGET /ok" + host + "\r\n",
 	"GET /big" + host + "\r\nGET /hold/raw" + host + "\r\n",
 	"BAD\x00",
 }
@@ -119,6 +121,52 @@ func TestHungUpBeforeParked(t *testing.T) {
 	f("GET /ok"+host+"\r\nGET /hold/sse"+host+"\r\n", ok)
 	f("GET /ok"+host+"\r\nGET /hold/poll"+host+"\r\n", ok)
 	f("GET /ok"+host+"\r\nGET /hold/replace HTTP/1.0\r\n\r\n", ok)
+}
+
+// A hold may be parked some time after its request came. A client that has left meanwhile, even by half-closing, is
+// gone then; what one sent meanwhile waits behind the hold, and no more of it than behind any other.
+func TestParkedLate(t *testing.T) {
+	for _, form := range []string{"sse", "poll", "raw"} {
+		talk := "GET /park/" + form + host + "\r\n"
+		f := func(meanwhile func(c *client), gone bool) {
+			t.Helper()
+			r := calm(t)
+			c := r.dial()
+			c.send(talk)
+			meanwhile(c)
+			c.settle()
+			if n := r.l.Stats.Conns; n != 1 {
+				t.Fatalf("%s: %d connections before it is parked", form, n)
+			}
+			r.do(r.script.answer)
+			c.settle()
+			if left := r.l.Stats.Conns == 0; left != gone {
+				t.Errorf("%s: left: %v; want %v", form, left, gone)
+			}
+			if fates := r.push(message("m")); gone != (len(fates) == 0) {
+				t.Errorf("%s: a message had the fates %v", form, fates)
+			}
+			c.cut()
+			r.empty()
+		}
+		f(func(*client) {}, false)
+		f(func(c *client) { c.p.CloseWrite() }, true)
+		f(func(c *client) { c.send("GET /ok" + host + "\r\n") }, false)
+		f(func(c *client) { c.send("GET /ok" + host + "\r\n"); c.p.CloseWrite() }, true)
+		f(func(c *client) { c.send(strings.Repeat("GET /ok"+host+"\r\n", 2000)) }, false)
+	}
+	r := calm(t)
+	c := r.dial()
+	c.send("GET /park/sse" + host + "\r\n")
+	c.send(strings.Repeat("x", 12<<10)) // three times what is kept behind a hold
+	r.do(r.script.answer)
+	c.settle()
+	if n := r.s.Stats.Pipelined; n != 1 {
+		t.Errorf("%d times more was sent behind a hold than is kept", n)
+	}
+	c.p.CloseWrite()
+	c.settle()
+	r.empty()
 }
 
 // A poll's answer in the tick in which its client hangs up, and the request behind it.

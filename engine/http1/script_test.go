@@ -27,6 +27,7 @@ import (
 //	/stream          a streamed answer of the body's bytes when it is whole, opened before it
 //	/slow            pauses the body at each piece, until resume; then as /say
 //	/hold/FORM       parked; with ?beat, with a heartbeat after 50 s
+//	/park/FORM       parked when answer is called
 //	anything else    200 and what the request was, as /say
 type script struct {
 	*rig
@@ -149,7 +150,7 @@ func (s *script) answerTo(x exchange.Exchange, t *talk) {
 	case t.path == "/stream":
 		x.Write(t.body)
 		x.End()
-	case t.path == "/later", strings.HasPrefix(t.path, "/hold/"):
+	case t.path == "/later", strings.HasPrefix(t.path, "/hold/"), strings.HasPrefix(t.path, "/park/"):
 	default:
 		x.Respond(text(200, t.line+": "+string(t.body)+"\r\n"))
 	}
@@ -161,11 +162,15 @@ func (s *script) Ended(x exchange.Exchange, why record.Reason) {
 	s.why = append(s.why, why)
 }
 
-// answer ends every /later.
+// answer ends every /later and parks every /park.
 func (s *script) answer() {
 	for slot, t := range s.talks {
-		if t.path == "/later" {
-			exchange.Exchange{Slot: slot, Session: s.s}.Respond(text(200, "later\r\n"))
+		x := exchange.Exchange{Slot: slot, Session: s.s}
+		if form, ok := strings.CutPrefix(t.path, "/park/"); ok {
+			t.path = "/hold/" + form
+			x.Hold(forms[form], &exchange.Response{Status: 200}, 0)
+		} else if t.path == "/later" {
+			x.Respond(text(200, "later\r\n"))
 		}
 	}
 }
