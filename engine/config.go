@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
 	"holdfast/engine/loop"
@@ -29,6 +30,7 @@ type Config struct {
 	Loop     loop.Config
 	HTTP1    http1.Config
 	Gateway  gateway.Config
+	Cluster  cluster.Config
 	Snapshot *route.Snapshot // default: BuiltIn of the default addresses
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/engine/cluster"
 	"holdfast/engine/epoll"
 	"holdfast/engine/exchange"
 	"holdfast/engine/gateway"
@@ -32,6 +33,7 @@ import (
 type Engine struct {
 	cfg       Config
 	shared    *gateway.Shared
+	cluster   *cluster.Cluster // nil: this node is alone
 	units     []*unit
 	conns     *atomic.Int64
 	addresses []netip.AddrPort
@@ -56,7 +58,11 @@ func Start(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("%d loops are more than the %d that one process can have", cfg.Loops, registry.MaxLoops)
 	}
 	e := &Engine{cfg: cfg, started: time.Now(), conns: new(atomic.Int64), failed: make(chan error, cfg.Loops)}
-	e.shared = gateway.NewShared(cfg.Loops, registry.New(cfg.registry()))
+	table := cfg.registry()
+	if cfg.Cluster.Store != nil {
+		table.Changed = func(key []byte) { e.cluster.Changed(key) }
+	}
+	e.shared = gateway.NewShared(cfg.Loops, registry.New(table))
 	e.shared.Snapshot.Store(cfg.Snapshot)
 	boundary := "hf-" + rand.Text()
 	for i := range cfg.Loops {
@@ -72,6 +78,10 @@ func Start(cfg Config) (*Engine, error) {
 			e.abandon()
 			return nil, err
 		}
+	}
+	if err := e.join(); err != nil {
+		e.abandon()
+		return nil, err
 	}
 	e.sockets = nil
 	for _, u := range e.units {
@@ -164,6 +174,14 @@ func (e *Engine) listen(ln *route.Listener) error {
 		}
 	}
 	return nil
+}
+
+// join enters the cluster, if there is one. Boxes take what other nodes ask until the loops run.
+func (e *Engine) join() (err error) {
+	if e.cfg.Cluster.Store != nil {
+		e.cluster, err = cluster.Open(e.cfg.Node, e.cfg.Cluster, e.shared)
+	}
+	return err
 }
 
 // Addresses are where the snapshot's listeners listen, in its order, with the ports that 0 stood for.

@@ -5,6 +5,15 @@ import (
 	"time"
 )
 
+// leaveTimeout bounds how long a node that stops tries to give up its claims; what is left runs out with its lease.
+const leaveTimeout = 2 * time.Second
+
+func (e *Engine) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	e.cluster.Close(ctx)
+}
+
 // stopPoll is how often Stop looks whether everybody has left.
 const stopPoll = 10 * time.Millisecond
 
@@ -34,6 +43,9 @@ func (e *Engine) Stop(ctx context.Context, pace time.Duration) (cut int) {
 		}
 	}
 	e.done.Wait()
+	if e.cluster != nil {
+		e.leave()
+	}
 	e.free()
 	return cut
 }
