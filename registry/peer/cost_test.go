@@ -1,0 +1,42 @@
+package peer
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/engine/mem"
+)
+
+// BenchmarkAsk measures requests over one link between two meshes on loopback, both in this process.
+func BenchmarkAsk(b *testing.B) {
+	b.Run("one", func(b *testing.B) { benchmarkAsk(b, 1, 100) })
+	b.Run("thousand", func(b *testing.B) { benchmarkAsk(b, 1000, 100) })
+	b.Run("thousand_10KiB", func(b *testing.B) { benchmarkAsk(b, 1000, 10<<10) })
+}
+
+func benchmarkAsk(b *testing.B, inFlight, size int) {
+	m, _, _, bn := pair(b, nil)
+	other := bn.mesh
+	bn.serve = func(id Origin, _ *Request) { other.Reply(id, &Report{Delivered: 1}) }
+	bn.quiet = true
+	p := mem.NewPayload(size)
+	p.Data = p.Data[:size]
+	r := &Request{Verb: Push, Key: []byte("user:0123456789"), Within: 5 * time.Second, Payload: p}
+	room := make(chan struct{}, inFlight)
+	var all sync.WaitGroup
+	done := func(Report, error) {
+		<-room
+		all.Done()
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		room <- struct{}{}
+		all.Add(1)
+		if err := m.Ask(2, r, done); err != nil {
+			b.Fatal(err)
+		}
+	}
+	all.Wait()
+}
