@@ -8,11 +8,13 @@ import (
 	"holdfast/cmd/internal/flags"
 	"holdfast/codec/h1"
 	"holdfast/engine"
+	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
 	"holdfast/engine/loop"
 	"holdfast/engine/route"
 	"holdfast/registry"
+	"holdfast/registry/directory"
 )
 
 // envPrefix begins the environment variables that stand for flags.
@@ -30,9 +32,13 @@ type serving struct {
 	drainTimeout  time.Duration
 	drainPace     time.Duration
 
-	engine engine.Config
-	policy route.Policy
+	engine     engine.Config
+	policy     route.Policy
+	clustering clustering
 }
+
+// defaultNode is the name of a node that is alone.
+const defaultNode = "local"
 
 // newServing holds the defaults. The rooms' own are repeated here, because a help that says "0" helps nobody.
 func newServing() *serving {
@@ -44,8 +50,11 @@ func newServing() *serving {
 		drainTimeout:  30 * time.Second,
 		drainPace:     10 * time.Second,
 		policy:        route.Policy{}.Filled(),
+		clustering: clustering{
+			directory: alone, claimTTL: directory.DefaultClaimTTL, timeout: time.Second, prefix: "hf", cached: 256 << 10,
+		},
 		engine: engine.Config{
-			Node:        "local",
+			Node:        defaultNode,
 			MaxConns:    1 << 20,
 			MaxKeys:     1<<26 - 1,
 			SpareConns:  1024,
@@ -64,6 +73,11 @@ func newServing() *serving {
 				VerdictTimeout: 5 * time.Second, FanoutPerTick: 128, MaxJobs: 4096, MaxOps: 16 << 10,
 				MaxBatch: 8 << 20, MaxBodies: 256 << 20, MailBound: 64 << 10, VerdictBacklog: 64 << 10,
 				StreamIdle: 75 * time.Second, ItemTimeout: 10 * time.Second,
+				ClaimWait: 100 * time.Millisecond, IDWindow: time.Minute, IDs: 256 << 10,
+			},
+			Cluster: cluster.Config{
+				Lease: 5 * time.Second, Refresh: 15 * time.Minute, Linger: time.Second, ReclaimRate: 20_000,
+				LookupTimeout: 2 * time.Second, MaxLookups: 64 << 10, MaxCandidates: 16, MaxFlight: 16 << 10, MaxQueued: 64 << 20,
 			},
 		},
 	}
@@ -71,7 +85,7 @@ func newServing() *serving {
 
 // table is every flag of serve.
 func (s *serving) table() flags.Table {
-	return slices.Concat(s.network(), s.publishing(), s.holding(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
+	return slices.Concat(s.network(), s.publishing(), s.holding(), s.cluster(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
 }
 
 func (s *serving) network() flags.Table {
@@ -94,10 +108,10 @@ func (s *serving) publishing() flags.Table {
 	const group = "Publishing"
 	e, p := &s.engine, &s.policy
 	return flags.Table{
-		flags.New("node", group, "name", &e.Node, "What this node is called in verdicts."),
+		flags.New("node", group, "name", &e.Node, "What this node is called in verdicts and in its cluster."),
 		flags.New("publish-token-file", group, "path", &s.tokenFile, "File of bearer tokens that may publish, one a line. Without it anyone who can connect may."),
 		flags.New("publish-host", group, "names", &e.Gateway.Hosts, "Host names under which pages may publish without a token, besides IP addresses and localhost; others get 403. The admin listener answers under these too."),
-		flags.New("verdict-timeout", group, "duration", &e.Gateway.VerdictTimeout, "A loop that has not reported on a push by then counts as unknown."),
+		flags.New("verdict-timeout", group, "duration", &e.Gateway.VerdictTimeout, "A loop or node that has not reported on a push by then counts as unknown."),
 		flags.New("max-message", group, flags.Bytes, &p.MaxPayload, "Longest message. A longer one is refused with 413."),
 		flags.New("max-batch", group, flags.Bytes, &e.Gateway.MaxBatch, "Longest JSON batch. A longer one is refused with 413."),
 		flags.New("max-items-in-flight", group, "messages", &p.MaxItemsFlying, "Messages of one publish stream that wait for their verdicts before no more are read."),

@@ -42,6 +42,9 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	if err := s.prepare(warn); err != nil {
 		return err
 	}
+	if err := s.joinCluster(ctx); err != nil {
+		return err
+	}
 	leaveRoom(s.engine.Loops)
 	e, err := engine.Start(s.engine)
 	if err != nil {

@@ -122,7 +122,7 @@ func (n *node) stop() {
 func (n *node) settled(nodes int) bool {
 	known := 0
 	for _, info := range n.e.Nodes() {
-		if info.Link == "up" || info.Self {
+		if info.Self || info.Link == "up" {
 			known++
 		}
 	}
