@@ -1,0 +1,167 @@
+package directory
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// atOnce is how many keys are sent before the answers are awaited. It bounds what is lost with a connection, and for
+	// how long the others there wait.
+	atOnce = 256
+
+	// keptFor ends answers in the client's view; its invalidation ends them before.
+	keptFor = time.Hour
+)
+
+func (r *Redis) claimKey(h Hash) string { return r.claimK + string(h[:]) }
+
+// Claim writes the state of keys, each with a time to live of its own: some tenth more or less than ClaimTTL, so that what
+// was written together does not end together.
+func (r *Redis) Claim(ctx context.Context, owner Instance, changes []Change) {
+	call := strconv.FormatUint(r.calls.Add(1), 10)
+	for batch := range slices.Chunk(changes, atOnce) {
+		client, ctx, cancel, err := r.call(ctx)
+		if err != nil {
+			for i := range batch {
+				batch[i].Err = err
+			}
+			continue
+		}
+		r.claim(ctx, client, owner, call, batch)
+		cancel()
+	}
+}
+
+func (r *Redis) claim(ctx context.Context, client rueidis.Client, owner Instance, call string, batch []Change) {
+	field := owner.field()
+	cmds, of := make(rueidis.Commands, 0, 2*len(batch)), make([]int, 0, 2*len(batch))
+	var fenced []scriptCall
+	var fencedOf []int
+	_, ours := r.claimed.Load(owner)
+	for i, c := range batch {
+		key := r.claimKey(c.Hash)
+		switch {
+		case c.Held:
+			if !ours {
+				r.claimed.Store(owner, nil)
+				ours = true
+			}
+			cmds = append(cmds, client.B().Hset().Key(key).FieldValue().FieldValue(field, call).Build(),
+				client.B().Expire().Key(key).Seconds(dithered(r.cfg.ClaimTTL)).Build())
+			of = append(of, i, i)
+		case ours:
+			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call}}), append(fencedOf, i)
+		default: // the claim of one that has ended: nobody writes it any more
+			cmds, of = append(cmds, client.B().Hdel().Key(key).Field(field).Build()), append(of, i)
+		}
+		batch[i].Err = nil
+	}
+	note := func(i int, reply rueidis.RedisResult) {
+		if err := reply.Error(); err != nil && batch[i].Err == nil {
+			batch[i].Err = explain(err)
+		}
+	}
+	for n, reply := range client.DoMulti(ctx, cmds...) {
+		note(of[n], reply)
+	}
+	if len(fenced) > 0 {
+		for n, reply := range remove.do(ctx, client, fenced) {
+			note(fencedOf[n], reply)
+		}
+	}
+}
+
+// dithered is a time to live in seconds, within a tenth of the given one.
+func dithered(ttl time.Duration) int64 {
+	seconds := max(1, int64(ttl/time.Second))
+	return seconds - seconds/10 + rand.Int64N(seconds/5+1)
+}
+
+// Lookup finds the owners of keys. What is fresh has been read from the server after Lookup was called.
+func (r *Redis) Lookup(ctx context.Context, keys []Hash, fresh bool, found []Found) {
+	for at := 0; at < len(keys); at += atOnce {
+		end := min(at+atOnce, len(keys))
+		r.lookup(ctx, keys[at:end], fresh, found[at:end])
+	}
+}
+
+func (r *Redis) lookup(ctx context.Context, keys []Hash, fresh bool, found []Found) {
+	missing := make([]int, 0, len(keys))
+	for i, h := range keys {
+		var kept bool
+		if found[i] = (Found{}); !fresh {
+			found[i].Owners, kept = r.kept.get(h)
+		}
+		if !kept {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	client, ctx, cancel, err := r.call(ctx)
+	if err != nil {
+		for _, i := range missing {
+			found[i].Err = err
+		}
+		return
+	}
+	defer cancel()
+	var replies []rueidis.RedisResult
+	switch {
+	case fresh && r.shape == clustered:
+		r.lookupClustered(ctx, client, keys, found)
+		return
+	case fresh:
+		cmds := make(rueidis.Commands, len(missing))
+		for n, i := range missing {
+			cmds[n] = client.B().Hkeys().Key(r.claimKey(keys[i])).Build()
+		}
+		replies = client.DoMulti(ctx, cmds...)
+	default:
+		cmds := make([]rueidis.CacheableTTL, len(missing))
+		for n, i := range missing {
+			cmds[n] = rueidis.CT(client.B().Hkeys().Key(r.claimKey(keys[i])).Cache().ToStaticTTL(), keptFor)
+		}
+		replies = client.DoMultiCache(ctx, cmds...)
+	}
+	for n, i := range missing {
+		m, err := replies[n].ToMessage()
+		if err == nil {
+			found[i].Owners, err = ownersOf(m)
+		}
+		found[i].Err = explain(err)
+	}
+}
+
+// lookupClustered asks freshly in a cluster, where a replica may have become the master of a slot without any event on a
+// connection: an answer by a server that is not known as a master is one.
+func (r *Redis) lookupClustered(ctx context.Context, client rueidis.Client, keys []Hash, found []Found) {
+	calls := make([]scriptCall, len(keys))
+	for i, h := range keys {
+		calls[i].keys = []string{r.claimKey(h)}
+	}
+	now, strange := r.ident.now.Load(), false
+	for i, reply := range ownersAt.do(ctx, client, calls) {
+		said, err := reply.AsStrSlice()
+		if err != nil || len(said) == 0 {
+			found[i].Err = explain(err)
+			continue
+		}
+		strange = strange || now == nil || !slices.Contains(now.masters, said[0])
+		for _, f := range said[1:] {
+			if id, ok := instanceOf(f); ok {
+				found[i].Owners = append(found[i].Owners, id)
+			}
+		}
+	}
+	if strange {
+		r.doubt()
+	}
+}

@@ -1,0 +1,151 @@
+package directory
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"holdfast/registry/directory/redistest"
+)
+
+func TestRedisClusterKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	servers := redistest.StartCluster(t)
+	testContract(t, func() Store {
+		for _, s := range servers {
+			s.CLI("FLUSHALL")
+		}
+		r := open(t, RedisConfig{URL: clusterURL(servers[:1])})
+		certain(t, r)
+		return r
+	})
+}
+
+// With a master gone its keys fail, each alone, until its replica stands in; then the store is another.
+func TestRedisClusterFailsOver(t *testing.T) {
+	t.Parallel()
+	servers := redistest.StartCluster(t)
+	replica := redistest.StartClusterReplica(t, servers[0])
+	servers[0].CLI("CONFIG", "SET", "cluster-require-full-coverage", "no")
+	for _, s := range append(servers[1:], replica) {
+		s.CLI("CONFIG", "SET", "cluster-require-full-coverage", "no")
+	}
+	r := open(t, RedisConfig{URL: clusterURL(servers)})
+	before := certain(t, r)
+	changes, keys, found := make([]Change, 120), make([]Hash, 120), make([]Found, 120)
+	for i := range keys {
+		keys[i] = Hash{byte(i), 2}
+		changes[i] = Change{Hash: keys[i], Held: true}
+	}
+	r.Claim(t.Context(), 1, changes)
+	servers[0].Kill()
+	r.Lookup(t.Context(), keys, true, found)
+	var lost, there int
+	for _, f := range found {
+		switch {
+		case errors.Is(f.Err, ErrStore):
+			lost++
+		case slices.Equal(f.Owners, Owners{1}):
+			there++
+		default:
+			t.Errorf("%+v", f)
+		}
+	}
+	if lost == 0 || there == 0 {
+		t.Errorf("%d keys failed, %d did not", lost, there)
+	}
+	eventually(t, "another incarnation", func() bool { at, ok := r.Incarnation(); return ok && at != before })
+	if replica.Info("replication", "role") != "master" {
+		t.Error("certain before the replica was promoted")
+	}
+	eventually(t, "all claims again", func() bool {
+		r.Claim(t.Context(), 1, changes)
+		return !slices.ContainsFunc(changes, func(c Change) bool { return c.Err != nil })
+	})
+}
+
+// A replica that takes over while its master lives on makes no connection end.
+func TestRedisClusterMasterGivesWay(t *testing.T) {
+	t.Parallel()
+	servers := redistest.StartCluster(t)
+	replica := redistest.StartClusterReplica(t, servers[0])
+	r := open(t, RedisConfig{URL: clusterURL(append(servers, replica))})
+	before := certain(t, r)
+	keys, found := make([]Hash, 60), make([]Found, 60)
+	for i := range keys {
+		keys[i] = Hash{byte(i), 3}
+	}
+	replica.CLI("CLUSTER", "FAILOVER")
+	eventually(t, "promotion", func() bool { return replica.Info("replication", "role") == "master" })
+	eventually(t, "lookups of all keys", func() bool {
+		r.Lookup(t.Context(), keys, true, found)
+		return !slices.ContainsFunc(found, func(f Found) bool { return f.Err != nil })
+	})
+	if at, ok := r.Incarnation(); ok && at == before {
+		t.Error("answers of another master, and it is certain of the incarnation of before")
+	}
+	if certain(t, r) == before {
+		t.Error("the incarnation is the same with another master")
+	}
+}
+
+func TestRedisUnderSentinels(t *testing.T) {
+	t.Parallel()
+	master, replica, sentinels := redistest.StartReplicated(t)
+	r := open(t, RedisConfig{URL: sentinelURL(sentinels)})
+	before := certain(t, r)
+	beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute, Mark: before})
+	claim(t, r, 1, Hash{1}, true)
+	master.CLI("WAIT", "1", "1000")
+	master.Kill()
+	start := time.Now()
+	found := make([]Found, 1)
+	r.Lookup(t.Context(), []Hash{{1}}, true, found)
+	if at, ok := r.Incarnation(); found[0].Err == nil || ok {
+		t.Errorf("without a master: %+v, %q, %v", found[0], at, ok)
+	}
+	after := certain(t, r)
+	t.Log("another master after", time.Since(start))
+	if after == before || replica.Info("replication", "role") != "master" {
+		t.Errorf("incarnation %q after %q", after, before)
+	}
+	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
+		t.Errorf("owners %v", got)
+	}
+	if v := beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute}); v.Marked != before || v.Incarnation != after {
+		t.Errorf("the mark is of before and does not hold: %+v", v)
+	}
+	// Nobody is left to tell of the next master, so this one may be the wrong one.
+	for _, s := range sentinels {
+		s.Kill()
+	}
+	eventually(t, "doubt", func() bool { _, ok := r.Incarnation(); return !ok })
+	claim(t, r, 1, Hash{2}, true)
+}
+
+func TestTagsReachAllSlots(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{Args: []string{"--cluster-enabled", "yes"}})
+	var slots []int
+	r := &Redis{cfg: RedisConfig{Prefix: "hf"}}
+	for i, tag := range tagsOfSlots(clusterTags) {
+		slot, err := strconv.Atoi(server.CLI("CLUSTER", "KEYSLOT", r.bornKey(tag)))
+		if err != nil || slot*clusterTags/(1<<14) != i {
+			t.Errorf("tag %d, %q, is of slot %d: %v", i, tag, slot, err)
+		}
+		slots = append(slots, slot)
+	}
+	if !slices.IsSorted(slots) {
+		t.Error(slots)
+	}
+	f := func(s string, want uint16) {
+		t.Helper()
+		if got := crc16(s); got != want {
+			t.Errorf("crc16(%q) = %#x, want %#x", s, got, want)
+		}
+	}
+	f("", 0)
+	f("123456789", 0x31c3) // the check value of XMODEM's CRC
+}

@@ -1,0 +1,184 @@
+package directory
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/registry/directory/redistest"
+)
+
+func TestRedisRestartedIsAnotherStore(t *testing.T) {
+	t.Parallel()
+	f := func(persist, empty bool, want Owners) {
+		t.Helper()
+		s := redistest.Start(t, redistest.Options{Persist: persist})
+		r := open(t, RedisConfig{URL: urlOf(s)})
+		first := certain(t, r)
+		claim(t, r, 1, Hash{1}, true)
+		s.Kill()
+		eventually(t, "doubt", func() bool { _, ok := r.Incarnation(); return !ok })
+		wantAdvice(t, r, "")
+		s.Restart(empty)
+		if second := certain(t, r); second == first {
+			t.Errorf("persist %v: the incarnation is still %q", persist, first)
+		}
+		if got := lookup(t, r, Hash{1}); !slices.Equal(got, want) {
+			t.Errorf("persist %v: owners %v, want %v", persist, got, want)
+		}
+	}
+	f(false, true, nil)
+	f(true, false, Owners{1})
+}
+
+// A flush leaves the server as it is. Whoever asks after it must not be certain in the old name.
+func TestRedisFlushedIsAnotherStore(t *testing.T) {
+	t.Parallel()
+	single, cluster := redistest.Start(t, redistest.Options{}), redistest.StartCluster(t)
+	f := func(r *Redis, flushed *redistest.Server, command string) {
+		t.Helper()
+		var keys []Hash
+		for i := range byte(60) { // some on each master
+			keys = append(keys, Hash{i, 1})
+			claim(t, r, 1, Hash{i, 1}, true)
+		}
+		before := certain(t, r)
+		flushed.CLI(command)
+		found := make([]Found, len(keys))
+		r.Lookup(t.Context(), keys, true, found)
+		after, ok := r.Incarnation()
+		if !slices.ContainsFunc(found, func(f Found) bool { return f.Owners == nil }) {
+			t.Fatalf("%s emptied nothing", command)
+		}
+		if ok && after == before {
+			t.Errorf("%s: owners are missing, and it is certain of the incarnation of before", command)
+		}
+		if after = certain(t, r); after == before {
+			t.Errorf("%s: the incarnation is still %q", command, before)
+		}
+		if v := beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute}); v.Incarnation != after {
+			t.Errorf("%s: the view is of %q, not %q", command, v.Incarnation, after)
+		}
+	}
+	one := open(t, RedisConfig{URL: urlOf(single)})
+	f(one, single, "FLUSHALL")
+	f(one, single, "FLUSHDB")
+	many := open(t, RedisConfig{URL: clusterURL(cluster)})
+	for _, s := range cluster {
+		f(many, s, "FLUSHALL")
+	}
+}
+
+func TestRedisThatStandsStill(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s), Timeout: 300 * time.Millisecond})
+	before := certain(t, r)
+	claim(t, r, 1, Hash{1}, true)
+	s.Stop()
+	start := time.Now()
+	found := make([]Found, 1)
+	r.Lookup(t.Context(), []Hash{{1}}, true, found)
+	if d := time.Since(start); !errors.Is(found[0].Err, ErrStore) || d > time.Second {
+		t.Errorf("error %v after %v", found[0].Err, d)
+	}
+	eventually(t, "doubt", func() bool { _, ok := r.Incarnation(); return !ok })
+	start = time.Now()
+	wantAdvice(t, r, "")
+	if d := time.Since(start); d > 4*time.Second {
+		t.Errorf("four calls took %v", d)
+	}
+	s.Cont()
+	if after := certain(t, r); after != before {
+		t.Errorf("the same process is %q, and was %q", after, before)
+	}
+	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
+		t.Errorf("owners %v", got)
+	}
+}
+
+// What a given-up connection still delivers must not undo what a later call has written.
+func TestRedisRemovalComesTooLate(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	claim(t, r, 1, Hash{1}, true)
+	late := scriptCall{[]string{r.claimKey(Hash{1})}, []string{Instance(1).field(), "2"}}
+	claim(t, r, 1, Hash{1}, false) // call 2
+	claim(t, r, 1, Hash{1}, true)  // call 3
+	if err := remove.do(t.Context(), *r.client.Load(), []scriptCall{late})[0].Error(); err != nil {
+		t.Fatal(err)
+	}
+	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
+		t.Errorf("owners %v after a late removal", got)
+	}
+	// Another process removes the claims of one that has ended, whatever its calls were.
+	claim(t, open(t, RedisConfig{URL: urlOf(s)}), 1, Hash{1}, false)
+	if got := lookup(t, r, Hash{1}); got != nil {
+		t.Errorf("owners %v after the end of their instance", got)
+	}
+}
+
+func TestRedisFull(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	claim(t, r, 1, Hash{1}, true)
+	claim(t, r, 1, Hash{2}, true)
+	before := certain(t, r)
+	s.CLI("CONFIG", "SET", "maxmemory", "1mb")
+	refused := []Change{{Hash: Hash{3}, Held: true}, {Hash: Hash{2}, Held: false}}
+	r.Claim(t.Context(), 1, refused)
+	if err := refused[0].Err; !errors.Is(err, ErrStore) || !strings.Contains(err.Error(), "raise maxmemory") {
+		t.Errorf("a claim on a full server: %v", err)
+	}
+	if refused[1].Err != nil {
+		t.Errorf("a removal on a full server: %v", refused[1].Err)
+	}
+	if v := beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute, Mark: before}); v.Incarnation != before || len(v.Nodes) != 1 || v.Marked != before {
+		t.Errorf("a beat on a full server: %+v", v)
+	}
+	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
+		t.Errorf("owners %v", got)
+	}
+	s.CLI("CONFIG", "SET", "maxmemory", "0")
+	claim(t, r, 1, Hash{3}, true)
+	if certain(t, r) != before {
+		t.Error("fullness changed the incarnation")
+	}
+}
+
+func TestRedisThatEvictsIsNeverCertain(t *testing.T) {
+	t.Parallel()
+	f := func(policy, limit string, want bool) {
+		t.Helper()
+		s := redistest.Start(t, redistest.Options{Args: []string{"--maxmemory", limit, "--maxmemory-policy", policy}})
+		r := open(t, RedisConfig{URL: urlOf(s)})
+		v := beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute})
+		at, ok := r.Incarnation()
+		if ok != want || at != v.Incarnation || at == "" || (r.Warning() == "") != want {
+			t.Errorf("%s at %s: %q, %v, warning %q", policy, limit, at, ok, r.Warning())
+		}
+	}
+	f("allkeys-lru", "100mb", false)
+	f("volatile-ttl", "100mb", false)
+	f("noeviction", "100mb", true)
+	f("allkeys-lru", "0", true)
+}
+
+// Nothing tells that the policy was changed: the servers are asked again after some beats.
+func TestRedisSettingsAreReadAgain(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{Args: []string{"--maxmemory", "100mb"}})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	certain(t, r)
+	s.CLI("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+	for range verifyEach {
+		beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute})
+	}
+	if _, ok := r.Incarnation(); ok || !strings.Contains(r.Warning(), "allkeys-lfu") {
+		t.Errorf("certain %v, warning %q", ok, r.Warning())
+	}
+}

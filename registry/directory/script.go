@@ -1,0 +1,75 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha1" // Redis names scripts by it
+	_ "embed"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/redis/rueidis"
+)
+
+//go:embed script_beat.lua
+var beatText string
+
+//go:embed script_identify.lua
+var identifyText string
+
+// removeText removes a claim unless a later call has written it: a connection that was given up may deliver what it had
+// taken after the next one has.
+const removeText = `local at = redis.call('HGET', KEYS[1], ARGV[1])
+if at and tonumber(at) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1`
+
+// ownersText is HKEYS, with the name of the cluster's node that says it in front.
+const ownersText = `local owners = redis.call('HKEYS', KEYS[1])
+table.insert(owners, 1, redis.call('CLUSTER', 'MYID'))
+return owners`
+
+// The scripts that the store runs.
+var (
+	beatScript = newScript(beatText)
+	identify   = newScript(identifyText)
+	remove     = newScript(removeText)
+	ownersAt   = newScript(ownersText)
+)
+
+// script is a program that servers run by the hash of its text.
+type script struct{ text, sha string }
+
+// scriptCall is what one run of a script is given. All keys are in one slot.
+type scriptCall struct{ keys, args []string }
+
+func newScript(text string) *script {
+	sum := sha1.Sum([]byte(text))
+	return &script{text, hex.EncodeToString(sum[:])}
+}
+
+// do runs the script once for each call. A server that does not know the script yet refuses to run it and gets its text.
+func (s *script) do(ctx context.Context, client rueidis.Client, calls []scriptCall) []rueidis.RedisResult {
+	cmds := make(rueidis.Commands, len(calls))
+	for i, c := range calls {
+		cmds[i] = s.command(client.B(), c, false)
+	}
+	replies := client.DoMulti(ctx, cmds...)
+	var again rueidis.Commands
+	var at []int
+	for i := range replies {
+		if refused, ok := rueidis.IsRedisErr(replies[i].Error()); ok && refused.IsNoScript() {
+			again, at = append(again, s.command(client.B(), calls[i], true)), append(at, i)
+		}
+	}
+	for i, reply := range client.DoMulti(ctx, again...) {
+		replies[at[i]] = reply
+	}
+	return replies
+}
+
+func (s *script) command(b rueidis.Builder, c scriptCall, whole bool) rueidis.Completed {
+	cmd := b.Arbitrary("EVALSHA", s.sha)
+	if whole {
+		cmd = b.Arbitrary("EVAL", s.text)
+	}
+	return cmd.Args(strconv.Itoa(len(c.keys))).Keys(c.keys...).Args(c.args...).Build()
+}
