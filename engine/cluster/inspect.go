@@ -24,7 +24,8 @@ type NodeInfo struct {
 	Since  time.Time // when that was first seen; zero while it lives, or when it never had one
 	Behind bool      // its claims are not all in the directory, as far as is known
 
-	Link peer.LinkStats // from here to it; zero for Self
+	Link  string         // from here to it: self, up, down or refused
+	Stats peer.LinkStats // of that link; zero for Self
 }
 
 // Nodes lists every instance that is known, by name, this one included.
@@ -42,10 +43,13 @@ func (c *Cluster) list(known *directory.Nodes, s directory.Stats, links []peer.L
 		if id == known.Self {
 			continue
 		}
-		n := NodeInfo{Name: m.Name, Instance: id, Address: m.Address, Release: m.Release, Lapsed: m.Lapsed, Since: m.Since}
+		n := NodeInfo{
+			Name: m.Name, Instance: id, Address: m.Address, Release: m.Release,
+			Lapsed: m.Lapsed, Since: m.Since, Link: peer.Down.String(),
+		}
 		complete := m.Complete
 		if l := to[id]; l != nil {
-			n.Link = *l
+			n.Link, n.Stats = l.State.String(), *l
 			if l.State == peer.Up { // it has told us itself, which is newer than the table
 				complete = directory.Incarnation(l.Status.Complete)
 				n.Behind = l.Status.Behind
@@ -64,7 +68,7 @@ func (c *Cluster) list(known *directory.Nodes, s directory.Stats, links []peer.L
 func (c *Cluster) selfInfo(s directory.Stats) NodeInfo {
 	n := NodeInfo{
 		Name: c.self.Name, Instance: c.self.Instance, Address: c.self.Address, Release: c.self.Release,
-		Self: true, Behind: s.Behind,
+		Self: true, Behind: s.Behind, Link: "self",
 	}
 	switch {
 	case s.LastBeat < 0:

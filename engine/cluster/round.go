@@ -45,7 +45,7 @@ func (q *inquiry) round(p *picture, owners, candidates []directory.Instance) {
 				q.c.dir.Disown(q.hash, id)
 			}
 		case unreachable:
-			q.relay(p, id, p.up)
+			q.relay(p, id)
 		}
 	}
 	q.askCandidates(p, candidates)
@@ -87,31 +87,32 @@ func (q *inquiry) ask(p *picture, id directory.Instance) {
 	case errors.Is(err, peer.ErrBusy):
 		q.total.Refused++
 	default:
-		q.relay(p, id, p.up)
+		q.relay(p, id)
 	}
 }
 
 // maxRelays bounds the nodes that are tried as relays, one after the other.
 const maxRelays = 3
 
-// relay sends the request to a node that cannot be reached through one that may reach it. Under mu.
-func (q *inquiry) relay(p *picture, id directory.Instance, through []directory.Instance) {
+// relay sends the request to a node that lives and has no link to us, through one that may have one. Tried are the relays
+// that had none. Under mu.
+func (q *inquiry) relay(p *picture, id directory.Instance, tried ...directory.Instance) {
 	m := p.nodes.All[id]
-	if m == nil || m.Lapsed || len(through) == 0 {
+	if m == nil || m.Lapsed {
 		q.total.Unreached++
 		return
 	}
-	start := int(q.hash[1]) // not the same relay for all
-	for i := range min(len(through), maxRelays) {
-		via := through[(start+i)%len(through)]
-		if via == id {
+	for i := range p.up {
+		via := p.up[(int(q.hash[1])+i)%len(p.up)] // not the same one for all keys
+		if via == id || slices.Contains(tried, via) {
 			continue
 		}
-		if q.request.Within = time.Until(q.deadline); q.request.Within <= 0 {
+		if q.request.Within = time.Until(q.deadline); q.request.Within <= 0 || len(tried) == maxRelays {
 			break
 		}
+		tried = append(slices.Clone(tried), via)
 		q.request.Relay = uint64(id)
-		err := q.c.mesh.Ask(uint64(via), &q.request, func(r peer.Report, err error) { q.reported(id, m.Name, r, err) })
+		err := q.c.mesh.Ask(uint64(via), &q.request, func(r peer.Report, err error) { q.relayed(id, m.Name, tried, r, err) })
 		if err == nil {
 			q.c.stats.relayed.Add(1)
 			q.waiting++
@@ -119,6 +120,19 @@ func (q *inquiry) relay(p *picture, id directory.Instance, through []directory.I
 		}
 	}
 	q.total.Unreached++
+}
+
+// relayed takes a relay's report. One that could not pass the request on is followed by another.
+func (q *inquiry) relayed(id directory.Instance, name string, tried []directory.Instance, r peer.Report, err error) {
+	if errors.Is(err, peer.ErrUnsent) || err == nil && r == (peer.Report{Unreached: 1}) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.waiting--
+		q.relay(q.c.picture.Load(), id, tried...)
+		q.goOn()
+		return
+	}
+	q.reported(id, name, r, err)
 }
 
 // reported takes one node's report.
@@ -135,8 +149,7 @@ func (q *inquiry) reported(id directory.Instance, name string, r peer.Report, er
 			q.c.stats.notMine.Add(1)
 		}
 	case errors.Is(err, peer.ErrUnsent):
-		p := q.c.picture.Load()
-		q.relay(p, id, slices.DeleteFunc(slices.Clone(p.up), func(up directory.Instance) bool { return up == id }))
+		q.relay(q.c.picture.Load(), id)
 	default:
 		q.total.Unknown++
 	}

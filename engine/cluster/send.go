@@ -99,6 +99,8 @@ func (c *Cluster) sendAll(p *picture, ref gateway.Ref, r *peer.Request) bool {
 		q.release()
 		return true
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if !p.nodes.Current {
 		q.total.Unreached++ // there may be nodes that this one has not heard of
 	}
