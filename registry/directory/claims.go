@@ -75,7 +75,8 @@ func (w *writer) touch(h Hash, key []byte, now time.Duration) {
 }
 
 // enqueue makes an unsettled key of a settled one. It returns 0 if too many wait: then the key is lost sight of, and
-// all of the table is to be claimed again.
+// all of the table is to be claimed again. A claim that should have been removed then stays until its time to live runs
+// out, or until somebody who finds it calls Repair.
 func (w *writer) enqueue(h Hash, key []byte, now time.Duration) int32 {
 	if w.waiting() >= w.d.dirtyRoom {
 		w.d.lose()

@@ -14,7 +14,7 @@ func TestAwaitFollowsTheClaim(t *testing.T) {
 		if stands || a.readied(ticket) != 0 {
 			t.Error("acknowledged before it was written")
 		}
-		time.Sleep(5 * time.Millisecond)
+		quiet(5 * time.Millisecond)
 		a.want(m, "k", true)
 		if a.readied(ticket) != 1 {
 			t.Errorf("told %d times", a.readied(ticket))
@@ -40,14 +40,14 @@ func TestAwaitTellsAllOnce(t *testing.T) {
 				t.Error("stands before the store has answered")
 			}
 			tickets = append(tickets, ticket)
-			time.Sleep(2 * time.Millisecond)
+			quiet(2 * time.Millisecond)
 		}
 		for _, ticket := range tickets {
 			if a.readied(ticket) != 0 {
 				t.Error("told before the store has answered")
 			}
 		}
-		time.Sleep(time.Second)
+		quiet(time.Second)
 		for _, ticket := range tickets {
 			if a.readied(ticket) != 1 {
 				t.Errorf("ticket %d: told %d times", ticket.Task, a.readied(ticket))
@@ -62,11 +62,11 @@ func TestLeftWhileWritten(t *testing.T) {
 		a := n[0]
 		a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
 		a.join("k")
-		time.Sleep(10 * time.Millisecond)
+		quiet(10 * time.Millisecond)
 		a.leaveKey("k")
-		time.Sleep(100 * time.Millisecond)
+		quiet(100 * time.Millisecond)
 		a.want(m, "k", true) // it lingers
-		time.Sleep(2 * time.Second)
+		quiet(2 * time.Second)
 		a.want(m, "k", false)
 	})
 }
@@ -76,19 +76,19 @@ func TestBackWhileRemoved(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
 		a := n[0]
 		a.join("k")
-		time.Sleep(10 * time.Millisecond)
+		quiet(10 * time.Millisecond)
 		a.leaveKey("k")
 		a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
-		time.Sleep(time.Second + 20*time.Millisecond) // the removal is under way
+		quiet(time.Second + 20*time.Millisecond) // the removal is under way
 		stands, ticket := a.join("k")
 		if stands {
 			t.Error("stands while it is removed")
 		}
-		time.Sleep(45 * time.Millisecond)
+		quiet(45 * time.Millisecond)
 		if a.readied(ticket) != 0 {
 			t.Error("told of the removal")
 		}
-		time.Sleep(100 * time.Millisecond)
+		quiet(100 * time.Millisecond)
 		a.want(m, "k", true)
 		if a.readied(ticket) != 1 {
 			t.Errorf("told %d times", a.readied(ticket))
@@ -102,7 +102,7 @@ func TestBatches(t *testing.T) {
 		for i := range 5000 {
 			n[0].join(fmt.Sprint("key ", i))
 		}
-		time.Sleep(20 * time.Millisecond)
+		quiet(20 * time.Millisecond)
 		if m.Claims() != 5000 {
 			t.Errorf("%d claims", m.Claims())
 		}
@@ -125,9 +125,9 @@ func TestFailedClaims(t *testing.T) {
 		a := n[0]
 		a.store.set(func(f *faulty) { f.refuse = map[Hash]bool{sum("bad"): true} })
 		_, bad := a.join("bad")
-		time.Sleep(3 * time.Second)
+		quiet(3 * time.Second)
 		_, good := a.join("good")
-		time.Sleep(60 * time.Millisecond)
+		quiet(60 * time.Millisecond)
 		if a.readied(good) != 1 {
 			t.Error("a good claim waits for a bad one")
 		}
@@ -138,7 +138,7 @@ func TestFailedClaims(t *testing.T) {
 			t.Errorf("written %d times in 3 s", w)
 		}
 		a.store.set(func(f *faulty) { f.refuse = nil })
-		time.Sleep(1100 * time.Millisecond)
+		quiet(1100 * time.Millisecond)
 		if a.readied(bad) != 1 || a.Behind() || a.Complete() == "" {
 			t.Error("a claim that was acknowledged at last does not count")
 		}
@@ -152,7 +152,7 @@ func TestStoreAway(t *testing.T) {
 		a.store.set(func(f *faulty) { f.down = true })
 		for i := range 3000 {
 			a.join(fmt.Sprint("key ", i))
-			time.Sleep(time.Millisecond)
+			quiet(time.Millisecond)
 		}
 		a.store.set(func(f *faulty) {
 			if len(f.claims) > 500 {
@@ -163,7 +163,7 @@ func TestStoreAway(t *testing.T) {
 		if !a.Behind() {
 			t.Error("not behind")
 		}
-		time.Sleep(2 * time.Second)
+		quiet(2 * time.Second)
 		if a.Behind() || m.Claims() != 3000 {
 			t.Errorf("behind: %v, %d claims", a.Behind(), m.Claims())
 		}
@@ -176,15 +176,15 @@ func TestAnswerLost(t *testing.T) {
 		a := n[0]
 		a.store.set(func(f *faulty) { f.mute = true })
 		_, ticket := a.join("k")
-		time.Sleep(10 * time.Millisecond)
+		quiet(10 * time.Millisecond)
 		a.want(m, "k", true)
 		a.leaveKey("k")
-		time.Sleep(10 * time.Millisecond)
+		quiet(10 * time.Millisecond)
 		if a.readied(ticket) != 0 {
 			t.Error("told without an answer")
 		}
 		a.store.set(func(f *faulty) { f.mute = false })
-		time.Sleep(2 * time.Second)
+		quiet(2 * time.Second)
 		a.want(m, "k", false)
 	})
 }
@@ -201,7 +201,7 @@ func TestTooManyDirty(t *testing.T) {
 			t.Errorf("%d wait", s.Dirty)
 		}
 		a.store.set(func(f *faulty) { f.down = false })
-		time.Sleep(3 * time.Second)
+		quiet(3 * time.Second)
 		if a.Behind() || m.Claims() != 1000 {
 			t.Errorf("behind: %v, %d claims", a.Behind(), m.Claims())
 		}

@@ -31,7 +31,7 @@ type Config struct {
 
 	Batch       int           // changes in one write: 200
 	Writers     int           // writes under way, each for its part of the hashes: 4
-	MaxDirty    int           // keys that wait to be written: 1 Mi. Beyond it the node is behind, and re-claims all
+	MaxDirty    int           // keys that wait to be written: 1 Mi. Beyond it the node is behind, and claims all again
 	Linger      time.Duration // that a claim outlives its last holder, for polls and reconnects: 1 s; negative: none
 	MaxLinger   int           // claims that do: 64 Ki; beyond it they go at once
 	ReclaimRate int           // keys a second when claims are made again: 20,000

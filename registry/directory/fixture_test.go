@@ -190,12 +190,16 @@ func ended() context.Context {
 
 // join adds a holder to a key. It returns whether its claim stood at once, and its ticket.
 func (n *node) join(key string) (bool, Ticket) {
+	n.tickets++
+	t := Ticket{Loop: uint32(n.cfg.Self.Instance), Task: n.tickets}
+	return n.joinAs(key, t), t
+}
+
+func (n *node) joinAs(key string, t Ticket) bool {
 	if n.table.add(key, 1) {
 		n.Touch([]byte(key))
 	}
-	n.tickets++
-	t := Ticket{Task: n.tickets}
-	return n.Await([]byte(key), sum(key), t), t
+	return n.Await([]byte(key), sum(key), t)
 }
 
 func (n *node) leaveKey(key string) {
@@ -234,7 +238,7 @@ func bubble(t *testing.T, nodes int, f func(t *testing.T, m *Memory, n []*node),
 		for i := range nodes {
 			all = append(all, newNode(t, m, Instance(i+1), adapt...))
 		}
-		time.Sleep(3 * lease)
+		quiet(3 * lease)
 		for _, n := range all {
 			if n.Behind() {
 				t.Fatalf("%d has not settled: %+v", n.cfg.Self.Instance, n.Stats())
@@ -255,4 +259,10 @@ func (n *node) ask(key string, fresh bool) Answer {
 		n.t.Fatal("the ask was refused")
 	}
 	return <-c
+}
+
+// quiet lets time pass in a bubble, and waits until nobody does anything.
+func quiet(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

@@ -151,6 +151,7 @@ func (d *Directory) mayWalk() bool {
 // walked notes that all of the table was queued in a round.
 func (d *Directory) walked(round uint64, now time.Duration) {
 	d.done.Store(round)
+	d.tally.rounds.Add(1)
 	d.mu.Lock()
 	d.course.walked, d.course.walkedAt = round, tick(now/tickLength)
 	d.mu.Unlock()

@@ -47,8 +47,8 @@ type Stats struct {
 
 // tally is what Stats counts, for any goroutine.
 type tally struct {
-	written, acknowledged, failed, reclaimed, refreshed, repairs, disowned, turns atomic.Uint64
-	asks, coalesced, refused, asksFailed, hits, misses, beatsFailed               atomic.Uint64
+	written, acknowledged, failed, reclaimed, refreshed, repairs, disowned, turns, rounds atomic.Uint64
+	asks, coalesced, refused, asksFailed, hits, misses, beatsFailed                       atomic.Uint64
 
 	claims, lookups, beating latency
 }
@@ -80,7 +80,7 @@ func (d *Directory) Stats() Stats {
 	s := Stats{
 		Written: t.written.Load(), Acknowledged: t.acknowledged.Load(), Failed: t.failed.Load(),
 		Reclaimed: t.reclaimed.Load(), Refreshed: t.refreshed.Load(), Repairs: t.repairs.Load(),
-		Disowned: t.disowned.Load(), Rounds: d.done.Load(), Turns: t.turns.Load(),
+		Disowned: t.disowned.Load(), Rounds: t.rounds.Load(), Turns: t.turns.Load(),
 		Asks: t.asks.Load(), Coalesced: t.coalesced.Load(), AsksRefused: t.refused.Load(), AsksFailed: t.asksFailed.Load(),
 		PeeksHit: t.hits.Load(), PeeksMissed: t.misses.Load(),
 		Beats: t.beating.n.Load(), BeatsFailed: t.beatsFailed.Load(), LastBeat: -1,
