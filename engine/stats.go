@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
 	"holdfast/engine/loop"
@@ -21,6 +22,7 @@ var ErrSilent = errors.New("a loop did not answer within 2s; it is overloaded or
 type Stats struct {
 	Loops    []LoopStats
 	Registry registry.Stats
+	Cluster  *cluster.Stats // nil: this node is alone
 	Uptime   time.Duration
 }
 
@@ -35,7 +37,9 @@ type LoopStats struct {
 
 // Stats asks every loop for its numbers, one after the other. A loop that does not answer within 2 s is an error.
 func (e *Engine) Stats() (Stats, error) {
-	s := Stats{Loops: make([]LoopStats, len(e.units)), Registry: e.shared.Table.Stats(), Uptime: time.Since(e.started)}
+	s := Stats{
+		Loops: make([]LoopStats, len(e.units)), Registry: e.shared.Table.Stats(), Cluster: e.Cluster(), Uptime: time.Since(e.started),
+	}
 	for i, u := range e.units {
 		err := u.ask(func() {
 			s.Loops[i] = LoopStats{
