@@ -142,7 +142,14 @@ func (a *asking) holders(c *cobra.Command, text string) error {
 		return err
 	}
 	if !a.asJSON {
-		fmt.Fprintf(c.OutOrStdout(), "%s has %d holders\n", h.Key.Key, h.Holders)
+		where := ""
+		if len(h.Nodes) > 0 {
+			where = " on this node; claimed by " + strings.Join(h.Nodes, ", ")
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s has %d holders%s\n", h.Key.Key, h.Holders, where)
+	}
+	if h.Doubt != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "holdfast: other nodes may hold it too:", h.Doubt)
 	}
 	return a.printConns(c.OutOrStdout(), h.Conns)
 }

@@ -197,7 +197,7 @@ func (s *serving) operation() flags.Table {
 // The load tool's have a prefix of their own.
 func strangers(environ []string) []string {
 	a := newAsking()
-	all := slices.Concat(newServing().table(), a.publisher(), a.conns(), a.keys(), a.top())
+	all := slices.Concat(newServing().table(), a.publisher(), a.conns(), a.keys(), a.nodes(), a.top())
 	return slices.DeleteFunc(all.Strangers(envPrefix, environ), func(name string) bool {
 		return strings.HasPrefix(name, envPrefix+"_PERF_")
 	})
@@ -268,6 +268,12 @@ func (a *asking) conns() flags.Table {
 func (a *asking) keys() flags.Table {
 	return append(a.listing(),
 		flags.New("prefix", "Filter", "text", &a.prefix, "Only keys that begin with this, percent-encoded as in paths.").Once()).Strict()
+}
+
+// nodes has no limit: the list has as many entries as the cluster has nodes.
+func (a *asking) nodes() flags.Table {
+	return append(a.admin(),
+		flags.New("json", "Answer", "switch", &a.asJSON, "Print JSON lines instead of a table.").Once()).Strict()
 }
 
 func (a *asking) top() flags.Table {

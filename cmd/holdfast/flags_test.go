@@ -13,7 +13,7 @@ import (
 func tables() map[string]flags.Table {
 	a := newAsking()
 	return map[string]flags.Table{
-		"serve": newServing().table(), "push": a.publisher(), "conns": a.conns(), "keys": a.keys(), "top": a.top(),
+		"serve": newServing().table(), "push": a.publisher(), "conns": a.conns(), "keys": a.keys(), "nodes": a.nodes(), "top": a.top(),
 	}
 }
 

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), pushCommand(), connsCommand(), keysCommand(), topCommand(), versionCommand())
+	root.AddCommand(serveCommand(), pushCommand(), connsCommand(), keysCommand(), nodesCommand(), topCommand(), versionCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -27,7 +27,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	f("--help", "serve", "push", "keys", "conns", "top", "version")
+	f("--help", "serve", "push", "keys", "conns", "nodes", "top", "version")
 	f("serve --help", "Network:", "--max-conns <connections>", "Default 1048576; HOLDFAST_MAX_CONNS\n", "Timeouts:", "Default 1m15s")
 	f("push --help", "push KEY [DATA]", "HOLDFAST_TOKEN", "with 3 when nobody is there")
 	f("conns --help", "--min-queued <bytes>")
@@ -53,6 +53,7 @@ func TestAskingWrongly(t *testing.T) {
 	f("keys --prefix %zz", "--prefix")
 	f("conns", "cannot reach 127.0.0.1:1")
 	f("conns --key %zz", "--key")
+	f("nodes", "cannot reach 127.0.0.1:1")
 	f("top --frames 1", "cannot reach 127.0.0.1:1")
 	f("top --every 0s", "want a time above 0")
 	f("top --frames -1", "want a number of 0 or more")

@@ -63,8 +63,12 @@ func (s *Server) key(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	holders, err := s.source.Holders(r.Context(), name, limit)
-	if err == nil && holders.Holders == 0 {
-		fail(w, http.StatusNotFound, "nobody holds this key on this node")
+	if err == nil && holders.Holders == 0 && len(holders.Nodes) == 0 {
+		text := "nobody holds this key on this node"
+		if holders.Doubt != "" {
+			text += "; whether others do is not known: " + holders.Doubt
+		}
+		fail(w, http.StatusNotFound, text)
 		return
 	}
 	holders.Conns = nonNil(holders.Conns)

@@ -1,7 +1,7 @@
 // Package admin answers an operator's questions over HTTP on a listener of its own: is it well, who is connected, who
-// holds a key, and the metrics. It must never change anything, and never touch a loop's state: it asks a Source.
+// holds a key, which nodes there are, and the metrics. It must never change anything, and never touch a loop's state: it asks a Source.
 //
-// Reading order: server.go (paths), source.go (what it asks, and the JSON that it answers), listing.go (pages).
+// Reading order: server.go (paths), source.go (what it asks, and the JSON that it answers), listing.go (pages), nodes.go.
 package admin
 
 import (
@@ -47,6 +47,7 @@ func New(source Source, cfg Config) *Server {
 	mux.HandleFunc("GET /v1/conns", s.conns)
 	mux.HandleFunc("GET /v1/keys", s.keys)
 	mux.HandleFunc("GET /v1/keys/{key}", s.key)
+	mux.HandleFunc("GET /v1/nodes", s.nodes)
 	if cfg.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

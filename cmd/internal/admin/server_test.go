@@ -18,7 +18,10 @@ import (
 type node struct {
 	notReady, broken error
 	asked            string
+	cluster          NodeList
 }
+
+func (n *node) Nodes() NodeList { return n.cluster }
 
 func (n *node) Ready() error { return n.notReady }
 
@@ -48,8 +51,13 @@ func (n *node) Keys(_ context.Context, prefix []byte, after string, limit int) (
 
 func (n *node) Holders(_ context.Context, name []byte, limit int) (KeyHolders, error) {
 	n.asked = fmt.Sprintf("holders %q limit=%d", name, limit)
-	if string(name) == "nobody" {
+	switch string(name) {
+	case "nobody":
 		return KeyHolders{}, n.broken
+	case "doubtful":
+		return KeyHolders{Doubt: "no answer"}, nil
+	case "elsewhere":
+		return KeyHolders{Key: Key{Key: "elsewhere"}, Nodes: []string{"b"}, Doubt: "not sure"}, nil
 	}
 	return KeyHolders{Key: Key{Key: "alice", Holders: 1}}, n.broken
 }
@@ -97,6 +105,8 @@ func TestPaths(t *testing.T) {
 	f("/v1/keys/alice", 200, `{"key":"alice","holders":1,"conns":[]}`, `holders "alice" limit=100`)
 	f("/v1/keys/a%2Fb%FF?limit=1", 200, `alice`, `holders "a/b\xff" limit=1`)
 	f("/v1/keys/nobody", 404, `nobody holds this key`, `holders "nobody" limit=100`)
+	f("/v1/keys/elsewhere", 200, `{"key":"elsewhere","holders":0,"conns":[],"nodes":["b"],"doubt":"not sure"}`, `holders "elsewhere" limit=100`)
+	f("/v1/keys/doubtful", 404, `whether others do is not known: no answer`, `holders "doubtful" limit=100`)
 	f("/v1/keys/"+strings.Repeat("k", 257), 400, `key:`, "")
 	f("/v1/keys?prefix="+strings.Repeat("k", 257), 400, `longer than any key`, "")
 	f("/v1/conns?limit=0", 400, `want 1 to 10000`, "")
@@ -109,6 +119,24 @@ func TestPaths(t *testing.T) {
 	f("/v1/conns?from=sse", 400, `from: unknown parameter`, "")
 	f("/v1/keys?form=sse", 400, `form: unknown parameter`, "")
 	f("/v1/nothing", 404, ``, "")
+	f("/v1/nodes", 200, `{"cluster":false,"nodes":[],"marked":false,"current":false,"beat_seconds":0,"dirty_claims":0}`, "")
+	f("/v1/nodes?limit=5", 400, `limit: unknown parameter`, "")
+}
+
+func TestNodesAreListed(t *testing.T) {
+	n := &node{cluster: NodeList{
+		Cluster: true, Lease: "5s", Incarnation: "i1", Marked: true, Current: true, BeatSeconds: 0.5,
+		Nodes: []Node{{Name: "a", Instance: "1f", Self: true, Lease: "live", Claims: "complete", Link: "self"}}, Remarks: []string{"look"},
+	}}
+	code, body, _ := get(New(n, Config{}), "/v1/nodes")
+	for _, want := range []string{
+		`{"cluster":true,"nodes":[{"name":"a","instance":"1f","address":"","release":"","self":true,"lease":"live","claims":"complete","link":"self",`,
+		`"lease":"5s","incarnation":"i1","marked":true,"current":true,"beat_seconds":0.5,"dirty_claims":0,"remarks":["look"]}`,
+	} {
+		if code != 200 || !strings.Contains(body, want) {
+			t.Errorf("%d %s, want %s", code, body, want)
+		}
+	}
 }
 
 func TestTroubleIsTold(t *testing.T) {
@@ -144,7 +172,7 @@ func TestMetricsHaveTheNodeAndTheProcess(t *testing.T) {
 func TestNothingCanBeChanged(t *testing.T) {
 	s := New(&node{}, Config{Pprof: true})
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
-		for _, path := range []string{"/healthz", "/metrics", "/v1/conns", "/v1/keys", "/v1/keys/alice", "/debug/pprof/heap"} {
+		for _, path := range []string{"/healthz", "/metrics", "/v1/conns", "/v1/keys", "/v1/keys/alice", "/v1/nodes", "/debug/pprof/heap"} {
 			w := httptest.NewRecorder()
 			s.http.Handler.ServeHTTP(w, request(method, path))
 			if w.Code != http.StatusMethodNotAllowed {

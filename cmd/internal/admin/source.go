@@ -19,8 +19,10 @@ type Source interface {
 	// Keys lists keys that begin with prefix, from a cursor on ("" is the start). The cursor that it returns is "" at the
 	// end; a page may be short, or even empty, before it.
 	Keys(ctx context.Context, prefix []byte, after string, limit int) ([]Key, string, error)
-	// Holders counts a key's holders and lists at most limit of them; a count of 0 is a key that nobody holds.
+	// Holders counts a key's holders and lists at most limit of them; a count of 0 is a key that nobody holds here.
 	Holders(ctx context.Context, key []byte, limit int) (KeyHolders, error)
+	// Nodes lists the cluster. It waits for nobody.
+	Nodes() NodeList
 }
 
 // ConnFilter says which connections to list; zero fields let all pass.
@@ -50,10 +52,12 @@ type Key struct {
 	Holders int    `json:"holders"`
 }
 
-// KeyHolders is one key and who holds it.
+// KeyHolders is one key and who holds it: the counts and connections are the asked node's.
 type KeyHolders struct {
 	Key
-	Conns []Conn `json:"conns"` // some of them, when there are many
+	Conns []Conn   `json:"conns"`           // some of them, when there are many
+	Nodes []string `json:"nodes,omitempty"` // of a cluster, that claim the key, the asked one among them
+	Doubt string   `json:"doubt,omitempty"` // why other nodes than those may hold it too
 }
 
 // ConnPage is connections that passed a filter.

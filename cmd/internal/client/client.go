@@ -100,6 +100,11 @@ func (c *Client) Holders(ctx context.Context, name []byte, limit int) (h admin.K
 	return h, c.get(ctx, path, &h)
 }
 
+// Nodes tells which nodes there are, as the asked one sees them.
+func (c *Client) Nodes(ctx context.Context) (list admin.NodeList, err error) {
+	return list, c.get(ctx, "/v1/nodes", &list)
+}
+
 // Metrics scrapes the node once.
 func (c *Client) Metrics(ctx context.Context) (metrics.Samples, error) {
 	a, err := c.do(ctx, http.MethodGet, "/metrics", nil, nil)

@@ -38,6 +38,18 @@ func node(t *testing.T, status int, body string) (*Client, *seen) {
 	return &Client{Base: server.URL, Timeout: 5 * time.Second}, last
 }
 
+func TestNodesAreAsked(t *testing.T) {
+	c, last := node(t, 200, `{"cluster":true,"nodes":[{"name":"a","link":"self"},{"name":"b","link":"up","in_flight":3}],"remarks":["look"]}`)
+	list, err := c.Nodes(t.Context())
+	if err != nil || !list.Cluster || len(list.Nodes) != 2 || list.Nodes[1].InFlight != 3 || list.Remarks[0] != "look" || last.uri != "/v1/nodes" {
+		t.Errorf("%+v, %v, asked %s", list, err, last.uri)
+	}
+	c, _ = node(t, 503, `{"error":"busy"}`)
+	if _, err := c.Nodes(t.Context()); err == nil || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("a refusal is told as %v", err)
+	}
+}
+
 func TestPushSaysWhatItIsTold(t *testing.T) {
 	f := func(m Message, want string) {
 		t.Helper()

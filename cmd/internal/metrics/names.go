@@ -18,6 +18,14 @@ const (
 	Pushes            = "holdfast_pushes_total"            // messages published [verdict]
 	Deliveries        = "holdfast_deliveries_total"        // messages to single holders [fate]
 	PushSeconds       = "holdfast_push_seconds"            // histogram: last byte of a push to its verdict
+	Nodes             = "holdfast_nodes"                   // nodes of the cluster that are known [lease]
+	Links             = "holdfast_links"                   // links to them [state]
+	Behind            = "holdfast_behind"                  // 1 while claims of this node are missing
+	LastBeat          = "holdfast_last_beat_seconds"       // age of the directory's last answer to a beat
+	Claims            = "holdfast_claims_total"            // claims written [result]
+	Lookups           = "holdfast_lookups_total"           // lookups in the directory [from]
+	Forwards          = "holdfast_forwards_total"          // requests to other nodes [way]
+	DirectorySeconds  = "holdfast_directory_seconds"       // histogram: calls to the directory [call]
 	LoopBusySeconds   = "holdfast_loop_busy_seconds_total" // time outside the wait [loop]
 	LoopTicks         = "holdfast_loop_ticks_total"        // rounds of the event loop [loop]
 	ProcessRSS        = "process_resident_memory_bytes"    // see WriteProcess

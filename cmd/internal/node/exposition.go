@@ -24,6 +24,9 @@ func (n *Node) Metrics(_ context.Context, w *metrics.Writer) error {
 	e.holds()
 	e.pushes()
 	e.loops()
+	if s.Cluster != nil {
+		e.cluster()
+	}
 	return nil
 }
 
@@ -160,17 +163,15 @@ func (e *exposition) pushes() {
 		part{"refused", func(l *engine.LoopStats) uint64 { return l.Gateway.Refused }},
 		part{"late", func(l *engine.LoopStats) uint64 { return l.Gateway.LateReports }},
 		part{"mailbox full", func(l *engine.LoopStats) uint64 { return l.Gateway.BoxesFull }})
+	e.perLoop("holdfast_push_duplicates_total", metrics.Counter, "Keys of pushes that were not delivered, because a push with the same Push-Id was.",
+		func(l *engine.LoopStats) float64 { return float64(l.Gateway.Duplicates) })
 	e.FamilyHistogram(metrics.PushSeconds, "Time from a message's last byte to its verdict.")
 	e.Histogram(latency(e.stats.Loops))
 }
 
 // latency adds up the loops' histograms, whose bucket i counts what took less than 2^i µs.
 func latency(loops []engine.LoopStats) metrics.Histogram {
-	bounds := make([]float64, gateway.LatencyBuckets-1)
-	for i := range bounds {
-		bounds[i] = float64(uint64(1)<<i) / 1e6
-	}
-	h := metrics.NewHistogram(bounds...)
+	h := doubling(gateway.LatencyBuckets)
 	for i := range loops {
 		for bucket, n := range loops[i].Gateway.Latency {
 			h.Counts[bucket] += n
@@ -178,6 +179,15 @@ func latency(loops []engine.LoopStats) metrics.Histogram {
 		h.Sum += loops[i].Gateway.LatencySum.Seconds()
 	}
 	return h
+}
+
+// doubling is a histogram of that many buckets, of which the first has what took less than 1 µs.
+func doubling(buckets int) metrics.Histogram {
+	bounds := make([]float64, buckets-1)
+	for i := range bounds {
+		bounds[i] = float64(uint64(1)<<i) / 1e6
+	}
+	return metrics.NewHistogram(bounds...)
 }
 
 func (e *exposition) loops() {

@@ -1,7 +1,7 @@
 // Package node shows a running engine to the admin API: its numbers as metrics, its connections and keys as lists. It
 // must never keep what it was told: each answer is asked of the loops anew.
 //
-// Reading order: node.go (lists), exposition.go (metrics).
+// Reading order: node.go (lists), nodes.go (the cluster), exposition.go and clustering.go (metrics).
 package node
 
 import (
@@ -15,6 +15,7 @@ import (
 	"holdfast/cmd/internal/admin"
 	"holdfast/codec/key"
 	"holdfast/engine"
+	"holdfast/engine/cluster"
 )
 
 // Engine is what is asked of the data plane.
@@ -23,6 +24,9 @@ type Engine interface {
 	Conns(engine.ConnFilter) ([]engine.ConnInfo, error)
 	Key(name string) (engine.KeyInfo, bool)
 	Keys(cursor uint64, limit int) ([]engine.KeyInfo, uint64)
+	Cluster() *cluster.Stats // nil: alone
+	Owners(ctx context.Context, key string) ([]string, error)
+	Ready() error
 }
 
 // maxVisited bounds the keys that one page looks at for its prefix, some 0.2 s: a page may stop short of its limit.
@@ -40,12 +44,12 @@ func New(e Engine) *Node { return &Node{engine: e} }
 // Drain makes the node say that it wants no new connections.
 func (n *Node) Drain() { n.draining.Store(true) }
 
-// Ready is nil until Drain is called.
+// Ready is nil until Drain is called, and while clients who come here can be reached from the rest of the cluster.
 func (n *Node) Ready() error {
 	if n.draining.Load() {
 		return errors.New("draining: this node takes no new connections")
 	}
-	return nil
+	return n.engine.Ready()
 }
 
 // Conns lists connections, loop after loop, and says whether the limit left some out.
@@ -110,10 +114,14 @@ func (n *Node) Keys(ctx context.Context, prefix []byte, after string, limit int)
 	return list, formatCursor(cursor), ctx.Err()
 }
 
-// Holders looks one key up and lists some of the connections that hold it.
+// Holders looks one key up, lists some of the connections that hold it here, and says which nodes claim it.
 func (n *Node) Holders(ctx context.Context, name []byte, limit int) (admin.KeyHolders, error) {
 	info, ok := n.engine.Key(string(name))
 	h := admin.KeyHolders{Key: admin.Key{Key: encoded(string(name)), Holders: info.Connections}}
+	owners, err := n.engine.Owners(ctx, string(name))
+	if h.Nodes = owners; err != nil {
+		h.Doubt = err.Error()
+	}
 	if !ok {
 		return h, nil
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"holdfast/cmd/internal/admin"
 	"holdfast/cmd/internal/metrics"
 	"holdfast/engine"
+	"holdfast/engine/cluster"
 )
 
 // fake is an engine whose state is given.
@@ -20,7 +22,17 @@ type fake struct {
 	keys  []engine.KeyInfo
 	err   error
 	asked engine.ConnFilter
+
+	owners    []string
+	ownersErr error
+	cutOff    error
 }
+
+func (f *fake) Cluster() *cluster.Stats { return f.stats.Cluster }
+
+func (f *fake) Owners(context.Context, string) ([]string, error) { return f.owners, f.ownersErr }
+
+func (f *fake) Ready() error { return f.cutOff }
 
 func (f *fake) Stats() (engine.Stats, error) { return f.stats, f.err }
 
@@ -50,9 +62,14 @@ func (f *fake) Keys(cursor uint64, limit int) ([]engine.KeyInfo, uint64) {
 var _ admin.Source = (*Node)(nil)
 
 func TestReadyUntilDrained(t *testing.T) {
-	n := New(&fake{})
+	f := &fake{}
+	n := New(f)
 	if err := n.Ready(); err != nil {
 		t.Errorf("a new node: %v", err)
+	}
+	f.cutOff = errors.New("cut off")
+	if err := n.Ready(); !errors.Is(err, f.cutOff) {
+		t.Errorf("a node that is cut off: %v", err)
 	}
 	n.Drain()
 	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "draining") {
@@ -147,6 +164,10 @@ func TestHolders(t *testing.T) {
 	}
 	if h, err = New(f).Holders(t.Context(), []byte("x"), 1); err != nil || h.Holders != 0 {
 		t.Errorf("a key that nobody holds: %+v, %v", h, err)
+	}
+	f.owners, f.ownersErr = []string{"b"}, errors.New("not sure")
+	if h, err = New(f).Holders(t.Context(), []byte("x"), 1); err != nil || h.Holders != 0 || h.Nodes[0] != "b" || h.Doubt != "not sure" {
+		t.Errorf("a key that another node claims: %+v, %v", h, err)
 	}
 }
 

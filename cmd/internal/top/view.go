@@ -29,6 +29,7 @@ func View(now, before Reading) string {
 	v := view{now: now.Samples, before: before.Samples, seconds: now.At.Sub(before.At).Seconds()}
 	v.conns()
 	v.pushes()
+	v.cluster()
 	v.loops()
 	v.process()
 	return v.String()
@@ -82,6 +83,21 @@ func (v *view) pushes() {
 	}
 	v.row("Latency", "p50 %s   p90 %s   p99 %s   p99.9 %s   (push taken to verdict)",
 		span(h.Quantile(0.5)), span(h.Quantile(0.9)), span(h.Quantile(0.99)), span(h.Quantile(0.999)))
+}
+
+// cluster is the row of a node that has others; one that is alone has no such metrics.
+func (v *view) cluster() {
+	if v.now[metrics.Nodes] == nil {
+		return
+	}
+	claims := "complete"
+	if v.now.Sum(metrics.Behind) > 0 {
+		claims = "BEHIND"
+	}
+	v.row("Cluster", "nodes %s live of %s   links %s up of %s   forwards %s/s   lookups %s/s   claims %s/s, %s",
+		count(v.now.Sum(metrics.Nodes, "lease", "live")), count(v.now.Sum(metrics.Nodes)),
+		count(v.now.Sum(metrics.Links, "state", "up")), count(v.now.Sum(metrics.Links)),
+		count(v.rate(metrics.Forwards)), count(v.rate(metrics.Lookups)), count(v.rate(metrics.Claims)), claims)
 }
 
 func (v *view) loops() {

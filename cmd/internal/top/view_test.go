@@ -148,6 +148,39 @@ func TestNumbersForPeople(t *testing.T) {
 	f(span(1.5), "1.5 s")
 }
 
+func TestViewOfACluster(t *testing.T) {
+	reading := func(at, forwards, behind float64) Reading {
+		t.Helper()
+		var w metrics.Writer
+		w.Family(metrics.Nodes, metrics.Gauge, "x")
+		w.Sample(3, "lease", "live")
+		w.Sample(1, "lease", "lapsed")
+		w.Family(metrics.Links, metrics.Gauge, "x")
+		w.Sample(2, "state", "up")
+		w.Sample(1, "state", "refused")
+		w.One(metrics.Behind, metrics.Gauge, "x", behind)
+		w.One(metrics.Forwards, metrics.Counter, "x", forwards)
+		w.One(metrics.Claims, metrics.Counter, "x", 10*forwards)
+		w.One(metrics.Lookups, metrics.Counter, "x", 2*forwards)
+		samples, err := metrics.Read(string(w.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Reading{At: time.Unix(int64(at), 0), Samples: samples}
+	}
+	f := func(text, want string) {
+		t.Helper()
+		if got := line(t, text, "Cluster"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(View(reading(2, 300, 0), reading(1, 100, 0)), "nodes 3 live of 4   links 2 up of 3   forwards 200/s   lookups 400/s   claims 2,000/s, complete")
+	f(View(reading(2, 100, 1), reading(1, 100, 0)), "nodes 3 live of 4   links 2 up of 3   forwards 0/s   lookups 0/s   claims 0/s, BEHIND")
+	if text := View(Reading{}, Reading{}); strings.Contains(text, "Cluster") {
+		t.Errorf("a node that is alone shows a cluster:\n%s", text)
+	}
+}
+
 func TestLoopsAreInOrder(t *testing.T) {
 	var w metrics.Writer
 	w.Family(metrics.LoopBusySeconds, metrics.Counter, "x")

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"holdfast/cmd/internal/admin"
+	"holdfast/engine/cluster"
+)
+
+// Nodes lists the cluster as this node sees it.
+func (n *Node) Nodes() admin.NodeList {
+	s := n.engine.Cluster()
+	if s == nil {
+		return admin.NodeList{}
+	}
+	list := admin.NodeList{
+		Cluster: true, Lease: s.Lease.String(), Incarnation: string(s.Incarnation), Marked: s.Marked, Current: s.Current,
+		BeatSeconds: s.Directory.LastBeat.Seconds(), Dirty: s.Directory.Dirty, Remarks: remarks(s),
+	}
+	if s.Directory.LastBeat < 0 {
+		list.BeatSeconds = -1
+	}
+	now := time.Now()
+	for i := range s.Nodes {
+		list.Nodes = append(list.Nodes, member(&s.Nodes[i], now))
+	}
+	return list
+}
+
+func member(info *cluster.NodeInfo, now time.Time) admin.Node {
+	l := &info.Stats
+	m := admin.Node{
+		Name: info.Name, Instance: fmt.Sprintf("%016x", uint64(info.Instance)), Address: info.Address,
+		Release: cmp.Or(info.Release, l.Release), Self: info.Self, Lease: "live", Claims: "complete",
+		Link: info.Link, LinkError: l.Error, RoundTripSeconds: l.RoundTrip.Seconds(), InFlight: l.InFlight, QueuedBytes: l.Queued,
+		SentBytes: l.Sent, ReceivedBytes: l.Received, Reconnects: l.Reconnects, Serving: l.Serving,
+	}
+	switch {
+	case info.Lapsed && info.Since.IsZero():
+		m.Lease, m.LapsedSeconds = "lapsed", -1
+	case info.Lapsed:
+		m.Lease, m.LapsedSeconds = "lapsed", int64(now.Sub(info.Since)/time.Second)
+	}
+	if info.Behind {
+		m.Claims = "behind"
+	}
+	if !l.Since.IsZero() {
+		m.LinkSeconds = int64(now.Sub(l.Since) / time.Second)
+	}
+	return m
+}
+
+// remarks are what the table does not say, or what it should not be believed for.
+func remarks(s *cluster.Stats) (all []string) {
+	d := &s.Directory
+	switch {
+	case d.LastBeat < 0:
+		all = append(all, "the directory has not answered yet: other nodes than those to whom there are links are not known")
+	case !s.Current:
+		all = append(all, fmt.Sprintf("the directory has not answered for %v: leases and claims are as they were then", d.LastBeat.Round(time.Second/10)))
+	case !s.Marked:
+		all = append(all, "not all claims are in the directory yet: pushes to keys that nobody has are answered 503 until they are")
+	}
+	if d.Failing != "" {
+		all = append(all, d.Failing)
+	}
+	if d.Warning != "" {
+		all = append(all, d.Warning)
+	}
+	return all
+}
