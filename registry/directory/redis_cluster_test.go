@@ -23,24 +23,52 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 	})
 }
 
-// With a master gone its keys fail, each alone, until its replica stands in; then the store is another.
 func TestRedisClusterFailsOver(t *testing.T) {
 	t.Parallel()
 	servers := redistest.StartCluster(t)
-	replica := redistest.StartClusterReplica(t, servers[0])
-	servers[0].CLI("CONFIG", "SET", "cluster-require-full-coverage", "no")
-	for _, s := range append(servers[1:], replica) {
+	servers = append(servers, redistest.StartClusterReplica(t, servers[0]))
+	for _, s := range servers {
 		s.CLI("CONFIG", "SET", "cluster-require-full-coverage", "no")
 	}
 	r := open(t, RedisConfig{URL: clusterURL(servers)})
-	before := certain(t, r)
+	first := certain(t, r)
+	second := masterGivesWay(t, r, servers[3], first)
+	eventually(t, "the former master as a replica", func() bool {
+		return servers[0].Info("replication", "role") == "slave" && servers[0].Info("replication", "master_link_status") == "up"
+	})
+	masterDies(t, r, servers[3], servers[0], second)
+}
+
+// A replica that takes over while its master lives on makes no connection end.
+func masterGivesWay(t *testing.T, r *Redis, replica *redistest.Server, before Incarnation) (after Incarnation) {
+	keys, found := make([]Hash, 60), make([]Found, 60)
+	for i := range keys {
+		keys[i] = Hash{byte(i), 3}
+	}
+	replica.CLI("CLUSTER", "FAILOVER")
+	eventually(t, "promotion", func() bool { return replica.Info("replication", "role") == "master" })
+	eventually(t, "lookups of all keys", func() bool {
+		r.Lookup(t.Context(), keys, true, found)
+		return !slices.ContainsFunc(found, func(f Found) bool { return f.Err != nil })
+	})
+	if at, ok := r.Incarnation(); ok && at == before {
+		t.Error("answers of another master, and it is certain of the incarnation of before")
+	}
+	if after = certain(t, r); after == before {
+		t.Error("the incarnation is the same with another master")
+	}
+	return after
+}
+
+// With a master gone its keys fail, each alone, until its replica stands in; then the store is another.
+func masterDies(t *testing.T, r *Redis, master, replica *redistest.Server, before Incarnation) {
 	changes, keys, found := make([]Change, 120), make([]Hash, 120), make([]Found, 120)
 	for i := range keys {
 		keys[i] = Hash{byte(i), 2}
 		changes[i] = Change{Hash: keys[i], Held: true}
 	}
 	r.Claim(t.Context(), 1, changes)
-	servers[0].Kill()
+	master.Kill()
 	r.Lookup(t.Context(), keys, true, found)
 	var lost, there int
 	for _, f := range found {
@@ -64,31 +92,6 @@ func TestRedisClusterFailsOver(t *testing.T) {
 		r.Claim(t.Context(), 1, changes)
 		return !slices.ContainsFunc(changes, func(c Change) bool { return c.Err != nil })
 	})
-}
-
-// A replica that takes over while its master lives on makes no connection end.
-func TestRedisClusterMasterGivesWay(t *testing.T) {
-	t.Parallel()
-	servers := redistest.StartCluster(t)
-	replica := redistest.StartClusterReplica(t, servers[0])
-	r := open(t, RedisConfig{URL: clusterURL(append(servers, replica))})
-	before := certain(t, r)
-	keys, found := make([]Hash, 60), make([]Found, 60)
-	for i := range keys {
-		keys[i] = Hash{byte(i), 3}
-	}
-	replica.CLI("CLUSTER", "FAILOVER")
-	eventually(t, "promotion", func() bool { return replica.Info("replication", "role") == "master" })
-	eventually(t, "lookups of all keys", func() bool {
-		r.Lookup(t.Context(), keys, true, found)
-		return !slices.ContainsFunc(found, func(f Found) bool { return f.Err != nil })
-	})
-	if at, ok := r.Incarnation(); ok && at == before {
-		t.Error("answers of another master, and it is certain of the incarnation of before")
-	}
-	if certain(t, r) == before {
-		t.Error("the incarnation is the same with another master")
-	}
 }
 
 func TestRedisUnderSentinels(t *testing.T) {

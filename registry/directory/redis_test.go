@@ -154,7 +154,7 @@ func TestRedisSaysWhatToDo(t *testing.T) {
 	gone.Kill()
 	f := func(url, want string) {
 		t.Helper()
-		wantAdvice(t, open(t, RedisConfig{URL: url}), want)
+		wantAdvice(t, open(t, RedisConfig{URL: url, Timeout: 300 * time.Millisecond}), want)
 	}
 	f("redis://"+gone.Addr(), "nobody listens")
 	f("redis-cluster://"+gone.Addr(), "nobody listens")
