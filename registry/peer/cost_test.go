@@ -17,9 +17,7 @@ func BenchmarkAsk(b *testing.B) {
 
 func benchmarkAsk(b *testing.B, inFlight, size int) {
 	m, _, _, bn := pair(b, nil)
-	other := bn.mesh
-	bn.serve = func(id Origin, _ *Request) { other.Reply(id, &Report{Delivered: 1}) }
-	bn.quiet = true
+	bn.onQuietly(nil)
 	p := mem.NewPayload(size)
 	p.Data = p.Data[:size]
 	r := &Request{Verb: Push, Key: []byte("user:0123456789"), Within: 5 * time.Second, Payload: p}
@@ -39,4 +37,25 @@ func benchmarkAsk(b *testing.B, inFlight, size int) {
 		}
 	}
 	all.Wait()
+}
+
+// In steady state a request and its report allocate nothing, on either side.
+func TestAskDoesNotAllocate(t *testing.T) {
+	a, _, _, bn := pair(t, nil)
+	bn.onQuietly(nil)
+	r := count("user:0123456789", 5*time.Second) // payloads of debug builds are never used again
+	answered := make(chan struct{}, 1)
+	done := func(Report, error) { answered <- struct{}{} }
+	one := func() {
+		if err := a.Ask(2, r, done); err != nil {
+			t.Fatal(err)
+		}
+		<-answered
+	}
+	for range 1000 {
+		one()
+	}
+	if n := testing.AllocsPerRun(2000, one); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

@@ -42,15 +42,14 @@ func TestConfigRefuses(t *testing.T) {
 // TestEveryAskIsAnsweredOnce asks from many goroutines, with reports from many others in any order.
 func TestEveryAskIsAnsweredOnce(t *testing.T) {
 	a, b, _, bn := pair(t, nil)
-	bn.quiet = true
-	bn.serve = func(id Origin, r *Request) {
+	bn.onQuietly(func(id Origin, r *Request) {
 		n := uint32(r.Key[0])<<16 | uint32(r.Key[1])<<8 | uint32(r.Key[2])
 		if n%3 == 0 {
 			go b.Reply(id, &Report{Held: n})
 			return
 		}
 		b.Reply(id, &Report{Held: n})
-	}
+	})
 	const asks = 10_000
 	var answered [asks]atomic.Int32
 	var all sync.WaitGroup
@@ -202,7 +201,7 @@ func TestKeep(t *testing.T) {
 func TestServedIsBounded(t *testing.T) {
 	m, n := open(t, 1, func(c *Config) { c.MaxServed = 2 })
 	held := make(chan Origin, 10)
-	n.serve = func(id Origin, _ *Request) { held <- id }
+	n.on(func(id Origin, _ *Request) { held <- id })
 	r := rawDial(t, m, 2)
 	for id := range uint64(3) {
 		r.write(appendRequest(nil, id+1, count("k", time.Second)))
@@ -231,7 +230,7 @@ func reportIs(t *testing.T, r *raw, id uint64, want Report) {
 func TestReplyToAGuestThatLeft(t *testing.T) {
 	m, n := open(t, 1, nil)
 	held := make(chan Origin, 10)
-	n.serve = func(id Origin, _ *Request) { held <- id }
+	n.on(func(id Origin, _ *Request) { held <- id })
 	old := rawDial(t, m, 2)
 	old.write(appendRequest(nil, 1, count("k", time.Second)))
 	stale := <-held
@@ -270,7 +269,7 @@ func TestSecondGuestSupersedesTheFirst(t *testing.T) {
 // One that asks and never reads is ended before its answers fill our memory.
 func TestGuestThatNeverReads(t *testing.T) {
 	m, n := open(t, 1, func(c *Config) { c.MaxQueued = 64 << 10 })
-	n.quiet = true
+	n.onQuietly(nil)
 	r := rawDial(t, m, 2)
 	var many []byte
 	for range 1000 {

@@ -14,28 +14,43 @@ import (
 
 var testSecret = []byte("a secret of 32 bytes for testing")
 
-// fakeNode is the node behind a mesh in tests: it answers as serve says, or at once with Delivered 1.
+// fakeNode is the node behind a mesh in tests: it answers as on says, or at once with Delivered 1.
 type fakeNode struct {
-	mesh  *Mesh
-	serve func(id Origin, r *Request)
-	quiet bool // do not note what comes
-
 	mu      sync.Mutex
+	mesh    *Mesh
+	serve   func(id Origin, r *Request)
+	quiet   bool     // do not note what comes
 	seen    []string // what came, in order
 	changed chan struct{}
 }
 
+// on says what becomes of requests from now on.
+func (n *fakeNode) on(serve func(id Origin, r *Request)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.serve = serve
+}
+
+// onQuietly is on, for so many requests that noting them would be the greater part.
+func (n *fakeNode) onQuietly(serve func(id Origin, r *Request)) {
+	n.on(serve)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.quiet = true
+}
+
 func (n *fakeNode) Serve(_ uint64, id Origin, r *Request) {
+	n.mu.Lock()
 	if !n.quiet {
-		n.mu.Lock()
 		n.seen = append(n.seen, describe(r))
-		n.mu.Unlock()
 	}
-	if n.serve != nil {
-		n.serve(id, r)
+	mesh, serve := n.mesh, n.serve
+	n.mu.Unlock()
+	if serve != nil {
+		serve(id, r)
 		return
 	}
-	n.mesh.Reply(id, &Report{Delivered: 1})
+	mesh.Reply(id, &Report{Delivered: 1})
 }
 
 func (n *fakeNode) LinkChanged(uint64) {
@@ -74,7 +89,9 @@ func open(t testing.TB, instance uint64, change func(*Config)) (*Mesh, *fakeNode
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.mu.Lock()
 	n.mesh = m
+	n.mu.Unlock()
 	t.Cleanup(func() { m.Close(expired()) })
 	return m, n
 }
@@ -159,7 +176,7 @@ func push(key, data string) *Request {
 func TestAskIsServedAndReported(t *testing.T) {
 	a, b, an, bn := pair(t, nil)
 	whole := Report{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-	bn.serve = func(id Origin, r *Request) { go b.Reply(id, &whole) }
+	bn.on(func(id Origin, r *Request) { go b.Reply(id, &whole) })
 	f := func(m *Mesh, to uint64, n *fakeNode, r *Request, want string, report Report) {
 		t.Helper()
 		if got := ask(t, m, to, r); got.err != nil || got.report != report {
@@ -185,13 +202,13 @@ func TestAskIsServedAndReported(t *testing.T) {
 func TestPayloadsArriveWhole(t *testing.T) {
 	a, b, _, bn := pair(t, nil)
 	pattern := bytes.Repeat([]byte("0123456789abcdef~"), 70_000)
-	bn.serve = func(id Origin, r *Request) {
+	bn.on(func(id Origin, r *Request) {
 		ok := uint32(0)
 		if bytes.Equal(r.Payload.Data, pattern[:len(r.Payload.Data)]) {
 			ok = uint32(len(r.Payload.Data))
 		}
 		b.Reply(id, &Report{Delivered: ok})
-	}
+	})
 	sizes := []int{0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 65535, 65536, 65537, 1 << 20, len(pattern)}
 	var all sync.WaitGroup
 	for round := range 20 {

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cloudwego/netpoll"
+
+	"holdfast/engine/mem"
 )
 
 // Sizes of one read. It doubles when a read fills it and halves when most of it stays empty: an idle link of many must
@@ -19,7 +21,8 @@ const (
 type reader struct {
 	conn  io.Reader
 	chain *netpoll.LinkBuffer
-	size  int // of the next read
+	block *mem.Buffer
+	size  int // of the block
 	limit int // bytes of a frame
 
 	heard    *atomic.Bool // set at each read
@@ -27,7 +30,10 @@ type reader struct {
 }
 
 func newReader(conn io.Reader, limit int, heard *atomic.Bool, received *atomic.Uint64) *reader {
-	return &reader{conn: conn, chain: netpoll.NewLinkBuffer(0), size: minRead, limit: limit, heard: heard, received: received}
+	return &reader{
+		conn: conn, chain: netpoll.NewLinkBuffer(0), block: newBlock(minRead), size: minRead, limit: limit,
+		heard: heard, received: received,
+	}
 }
 
 // next is the next frame. Its body is good until the next call. No memory is taken for bytes that are not there yet,
@@ -60,37 +66,54 @@ func (r *reader) next() (kind byte, body []byte, err error) {
 	return b[0], b[1:], nil
 }
 
-// fill reads until n bytes are there.
+// fill reads until n bytes are there. What was read is copied into a piece of the chain of just that size: a piece that
+// the socket fills itself is lost for more when little comes, so who sends byte by byte would fill our memory.
 func (r *reader) fill(n int) error {
 	for r.chain.Len() < n {
-		room, err := r.chain.Malloc(r.size)
+		k, err := r.conn.Read(r.block.B[:r.size])
+		if k == 0 && err != nil {
+			return err
+		}
+		piece, err := r.chain.Malloc(k)
 		if err != nil {
 			return err
 		}
-		k, err := r.conn.Read(room)
-		if ack := r.chain.MallocAck(k); ack != nil {
-			return ack
-		}
-		if flush := r.chain.Flush(); flush != nil {
-			return flush
-		}
-		if k > 0 {
-			r.received.Add(uint64(k))
-			if !r.heard.Load() {
-				r.heard.Store(true)
-			}
-		}
-		if k == r.size {
-			r.size = min(2*r.size, maxRead)
-		} else if k < r.size/4 {
-			r.size = max(r.size/2, minRead)
-		}
-		if err != nil && r.chain.Len() < n {
+		copy(piece, r.block.B[:k])
+		if err := r.chain.Flush(); err != nil {
 			return err
 		}
+		r.received.Add(uint64(k))
+		if !r.heard.Load() {
+			r.heard.Store(true)
+		}
+		r.adapt(k)
 	}
 	return nil
 }
 
+// adapt chooses the size of the next read after one of k bytes.
+func (r *reader) adapt(k int) {
+	size := r.size
+	switch {
+	case k == size:
+		size = min(2*size, maxRead)
+	case k < size/8:
+		size = max(size/2, minRead)
+	}
+	if size != r.size {
+		r.block.Release()
+		r.block, r.size = newBlock(size), size
+	}
+}
+
+func newBlock(size int) *mem.Buffer {
+	b := mem.Get(size)
+	b.B = b.B[:size]
+	return b
+}
+
 // close gives the chain's memory back.
-func (r *reader) close() { _ = r.chain.Close() }
+func (r *reader) close() {
+	_ = r.chain.Close()
+	r.block.Release()
+}
