@@ -88,7 +88,8 @@ func TestCacheEndsWithItsConnection(t *testing.T) {
 	f := func(what string, fault func(*redistest.Server)) {
 		t.Helper()
 		s := redistest.Start(t, redistest.Options{})
-		r := open(t, RedisConfig{URL: urlOf(s), Timeout: 300 * time.Millisecond})
+		r := open(t, RedisConfig{URL: urlOf(s), Timeout: 500 * time.Millisecond})
+		certain(t, r)
 		for i := range byte(100) {
 			claim(t, r, 1, Hash{i}, true)
 			ask(t, r, Hash{i})

@@ -20,7 +20,7 @@ const (
 	// DefaultClaimTTL is for how long a store keeps a claim that nobody refreshes.
 	DefaultClaimTTL = 1800 * time.Second
 
-	defaultRedisTimeout = time.Second
+	defaultRedisTimeout = 2 * time.Second
 	defaultCached       = 1 << 18
 	defaultPrefix       = "hf"
 
@@ -49,7 +49,7 @@ type RedisConfig struct {
 	Prefix string
 	// ClaimTTL is for how long an unrefreshed claim stays, default DefaultClaimTTL.
 	ClaimTTL time.Duration
-	// Timeout bounds each call, and the time in which a silent connection is given up, default one second.
+	// Timeout bounds each call, and the time in which a silent connection is given up, default two seconds.
 	Timeout time.Duration
 	// Cached is how many answers are kept at most, default 262,144, about 25 MB.
 	Cached int
@@ -181,7 +181,7 @@ func (r *Redis) connect(first chan struct{}) {
 		}
 		if client != nil {
 			r.client.Store(&client)
-			if r.verify(r.ctx) != nil {
+			if r.verify(r.ctx, false) != nil {
 				r.doubt() // watch asks from now on
 			}
 		}

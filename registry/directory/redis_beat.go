@@ -39,11 +39,10 @@ func (r *Redis) Beat(ctx context.Context, b Beat) (View, error) {
 		return View{}, explain(err)
 	}
 
-	now := r.ident.now.Load()
-	if r.beats.Add(1)%verifyEach == 0 || now == nil || r.shape != clustered && from != now.first {
+	if now := r.ident.now.Load(); now != nil && r.shape != clustered && from != now.first {
 		r.doubt()
 	}
-	if err := r.verify(ctx); err == nil {
+	if r.verify(ctx, r.beats.Add(1)%verifyEach == 0) == nil {
 		v.Incarnation = r.ident.now.Load().incarnation
 	}
 	return v, nil

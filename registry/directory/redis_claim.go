@@ -119,11 +119,21 @@ func (r *Redis) lookup(ctx context.Context, keys []Hash, fresh bool, found []Fou
 		r.lookupClustered(ctx, client, keys, found)
 		return
 	case fresh:
-		cmds := make(rueidis.Commands, len(missing))
+		cmds := make(rueidis.Commands, len(missing), len(missing)+1)
 		for n, i := range missing {
 			cmds[n] = client.B().Hkeys().Key(r.claimKey(keys[i])).Build()
 		}
+		// The client takes another master into use before it ends the connection to the former.
+		if r.shape == sentinel {
+			cmds = append(cmds, connCommand(client))
+		}
 		replies = client.DoMulti(ctx, cmds...)
+		if r.shape == sentinel {
+			conn, err := connOf(replies[len(missing)])
+			if now := r.ident.now.Load(); now == nil || err != nil || conn != now.conn {
+				r.doubt()
+			}
+		}
 	default:
 		cmds := make([]rueidis.CacheableTTL, len(missing))
 		for n, i := range missing {

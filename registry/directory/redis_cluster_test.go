@@ -101,6 +101,17 @@ func TestRedisUnderSentinels(t *testing.T) {
 	before := certain(t, r)
 	beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute, Mark: before})
 	claim(t, r, 1, Hash{1}, true)
+	// An answer by a connection that was not there when the servers were asked is an event.
+	standing := *r.ident.now.Load()
+	r.ident.now.Store(&standing)
+	events := r.ident.events.Load()
+	if lookup(t, r, Hash{1}); r.ident.events.Load() != events {
+		t.Error("the connection is the same, but there is doubt")
+	}
+	standing.conn = "id=0"
+	if lookup(t, r, Hash{1}); r.ident.events.Load() == events {
+		t.Error("another connection answers, and there is no doubt")
+	}
 	master.CLI("WAIT", "1", "1000")
 	master.Kill()
 	start := time.Now()

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,6 +38,7 @@ type standing struct {
 	incarnation Incarnation
 	masters     []string // their names in a cluster
 	first       part     // where the node table is
+	conn        string   // by which the master answered, under sentinels
 	warning     string
 	forgets     bool // the servers may drop claims
 }
@@ -76,7 +78,7 @@ func (r *Redis) watch() {
 		if again = nil; r.client.Load() == nil {
 			continue // connect asks
 		}
-		if r.verify(r.ctx) == nil {
+		if r.verify(r.ctx, false) == nil {
 			pause = retryMin
 			continue
 		}
@@ -105,8 +107,8 @@ func (r *Redis) Warning() string {
 	return ""
 }
 
-// verify asks the servers who they are, unless that stands without doubt.
-func (r *Redis) verify(ctx context.Context) error {
+// verify asks the servers who they are. Without again it does not while that stands without doubt.
+func (r *Redis) verify(ctx context.Context, again bool) error {
 	client, ctx, cancel, err := r.call(ctx)
 	if err != nil {
 		return err
@@ -121,9 +123,10 @@ func (r *Redis) verify(ctx context.Context) error {
 	}
 	for range 4 { // asking may make connections, which are events
 		before := i.events.Load()
-		if now := i.now.Load(); now != nil && now.events == before {
+		if now := i.now.Load(); now != nil && now.events == before && !again {
 			return nil
 		}
+		again = false
 		now, err := r.ask(ctx, client)
 		if err != nil {
 			return explain(err)
@@ -144,6 +147,12 @@ func (r *Redis) ask(ctx context.Context, client rueidis.Client) (*standing, erro
 		cmds[i] = scriptCall{keys: []string{r.bornKey(tag)}, args: []string{rand.Text()}}
 	}
 	now := &standing{}
+	var err error
+	if r.shape == sentinel {
+		if now.conn, err = connOf(client.Do(ctx, connCommand(client))); err != nil {
+			return nil, err
+		}
+	}
 	var runs, born []string
 	for i, reply := range identify.do(ctx, client, cmds) {
 		said, err := reply.AsStrSlice()
@@ -164,12 +173,34 @@ func (r *Redis) ask(ctx context.Context, client rueidis.Client) (*standing, erro
 				"until then nobody can be known to be absent, and pushes to absent keys answer 503", said[4])
 		}
 	}
+	if r.shape == sentinel {
+		if conn, err := connOf(client.Do(ctx, connCommand(client))); err != nil || conn != now.conn {
+			return nil, cmp.Or(err, errors.New("the master changes just now"))
+		}
+	}
 	slices.Sort(runs)
 	slices.Sort(now.masters)
 	now.masters = slices.Compact(now.masters)
 	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(runs), " ") + "/" + strings.Join(born, " ")))
 	now.incarnation = Incarnation(hex.EncodeToString(sum[:16]))
 	return now, nil
+}
+
+// connCommand asks for the connection that it is sent by.
+func connCommand(client rueidis.Client) rueidis.Completed { return client.B().ClientInfo().Build() }
+
+// connOf reads the answer: the connection's number and both ends as the server knows them, which no two servers have in
+// common.
+func connOf(reply rueidis.RedisResult) (string, error) {
+	text, err := reply.ToString()
+	if err != nil {
+		return "", err
+	}
+	conn, _, ok := strings.Cut(text, " fd=")
+	if !ok {
+		return "", errors.New("it does not say which connection this is")
+	}
+	return conn, nil
 }
 
 // bornKey is the key of a random word that its server got when it was empty: who empties it changes the word.
