@@ -70,6 +70,19 @@ bench: ## Go benchmarks of every package (BENCH=regexp, COUNT=6), fit for benchs
 soak: build ## 18,000 connections and steady pushes for five minutes (CONNS, RATE, DURATION): nothing lost, nothing grows
 	@.ci/soak
 
+.PHONY: cluster
+cluster: build ## three nodes and their Redis on this machine, and what to try on them; Ctrl-C ends all (FIRST port 8080)
+	@.ci/cluster
+
+.PHONY: faults
+faults: ## the fault table of a cluster, one fault after another, written to bin/faults.md: two minutes
+	@mkdir -p bin
+	CHAOS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -v -timeout 20m -run TestFaults ./cmd/internal/chaos
+
+.PHONY: chaos
+chaos: ## random faults by seed on clusters at work for an hour (DURATION), until a promise is broken (SEED repeats one)
+	CHAOS_DURATION=$(or $(DURATION),1h) go test -count=1 -v -timeout 0 -run TestRandomFaults ./cmd/internal/chaos
+
 .PHONY: compare
 compare: build ## holdfast beside a bare loop of send and beside nchan, in turn: about two minutes
 	./bin/holdfast-perf compare

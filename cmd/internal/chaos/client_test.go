@@ -123,6 +123,9 @@ func (l *lab) client(ctx context.Context, key string, rng *rand.Rand, h habit) {
 		select {
 		case <-ctx.Done():
 		case <-move:
+			if l.frozen.Load() {
+				<-ctx.Done()
+			}
 		case <-here.gone: // thrown out: anywhere else, at once
 		}
 	}

@@ -14,8 +14,8 @@ import (
 
 // Variables by which the process that builds tells the one inside the namespace.
 const (
-	programVar = "HOLDFAST_CHAOS_PROGRAM" // the daemon's executable
-	shimVar    = "HOLDFAST_CHAOS_SHIM"    // the library that moves a server's clock
+	programVar = "CHAOS_PROGRAM" // the daemon's executable
+	shimVar    = "CHAOS_SHIM"    // the library that moves a server's clock
 )
 
 var buildFlags = []string{"build"}

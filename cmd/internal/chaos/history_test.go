@@ -133,10 +133,9 @@ func (h *history) byKey() map[string][]*hold {
 	return all
 }
 
-// fault is something done to the system, from its beginning to the moment at which it should be over it.
+// fault is something done to the system, or its end.
 type fault struct {
 	name    string
 	at      moment
-	whole   bool     // nothing is broken any more: the time to recover counts from here too
 	without []string // nodes that are down or stand still: their clients and publishers are excused until the next one
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +22,7 @@ type setup struct {
 	keys     int   // besides those of two devices and the group: one client each
 	rate     int   // pushes per second
 	habit    habit // of the clients that move; zero: some roam, some overlap
+	rivals   int   // further clients of each key, all with the habit
 	flags    []string
 }
 
@@ -41,6 +43,7 @@ type lab struct {
 	faults     []fault
 	publisher  *http.Client
 	background sync.WaitGroup
+	frozen     atomic.Bool           // clients stay where they are
 	stop       [2]context.CancelFunc // of publishers, of clients
 }
 
@@ -82,7 +85,7 @@ func (l *lab) sure(nodes ...*node) {
 		tried := 0
 		ok := within(30*time.Second+4*l.lease, func() bool {
 			tried++
-			p = l.push(fmt.Sprintf("nobody-%s-%d", n.name, tried), "nobody", n, false)
+			p = l.attempt(fmt.Sprintf("nobody-%s-%d", n.name, tried), "nobody", n)
 			return p.status == 404
 		})
 		if !ok {
@@ -101,19 +104,12 @@ func (l *lab) load(s setup, seed uint64) {
 	for i := range s.keys {
 		key := fmt.Sprintf("key-%d", i)
 		l.keys = append(l.keys, key)
-		h := settled
-		switch {
-		case i%10 < 2 && s.habit.stay != nil:
-			h = s.habit
-		case i%10 < 2:
-			h = roaming
-		case i%10 == 2:
-			h = roaming
-			h.overlap = true
-		}
-		client(i, key, h)
+		client(i, key, s.habitOf(i))
 		if i%7 == 0 { // a second device
 			client(s.keys+i, key, settled)
+		}
+		for r := range s.rivals {
+			client((3+r)*s.keys+i, key, s.habit)
 		}
 	}
 	l.keys = append(l.keys, "group")
@@ -129,6 +125,21 @@ func (l *lab) load(s setup, seed uint64) {
 	l.stop[0] = end
 	l.background.Go(func() { l.publish(pub, rand.New(rand.NewPCG(seed, 1<<40)), s.rate) })
 	l.mark(fault{name: "none"})
+}
+
+// habitOf is how the client of a key behaves: most stay where they are.
+func (s setup) habitOf(i int) habit {
+	h := settled
+	switch {
+	case i%10 < 2 && s.habit.stay != nil:
+		h = s.habit
+	case i%10 < 2:
+		h = roaming
+	case i%10 == 2:
+		h = roaming
+		h.overlap = true
+	}
+	return h
 }
 
 // connected counts connections that were made so far.
@@ -176,8 +187,9 @@ func (l *lab) end() {
 	l.background.Wait()
 }
 
-// quiet stops the publishers.
+// quiet stops the publishers, and clients move no more.
 func (l *lab) quiet() {
+	l.frozen.Store(true)
 	if l.stop[0] != nil {
 		l.stop[0]()
 	}

@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast/registry/directory"
 )
 
 // node is one daemon of the cluster, on a host of its own. A new life has the same name and another instance.
@@ -51,6 +54,19 @@ func (n *node) stop() { n.signal(syscall.SIGSTOP) }
 
 func (n *node) cont() { n.signal(syscall.SIGCONT) }
 
+// isWell wants the daemon to run, and never to have said what only a defect says.
+func (n *node) isWell() {
+	n.t.Helper()
+	if !n.alive() {
+		n.t.Errorf("%s has ended by itself", n.name)
+	}
+	for _, cry := range []string{"DATA RACE", "panic:", "fatal error:", "goroutine "} {
+		if times := n.said(cry); times > 0 {
+			n.t.Errorf("%s said %q %d times:\n%s", n.name, cry, times, n.lastWords(40))
+		}
+	}
+}
+
 // get asks the admin listener and decodes its answer.
 func (n *node) get(path string, into any) error {
 	client := http.Client{Timeout: 5 * time.Second}
@@ -63,6 +79,26 @@ func (n *node) get(path string, into any) error {
 		return fmt.Errorf("%s%s: %s", n.admin, path, resp.Status)
 	}
 	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// instance is the number of the daemon's present life.
+func (n *node) instance() (directory.Instance, error) {
+	var all struct {
+		Nodes []struct {
+			Name, Instance string
+			Self           bool
+		}
+	}
+	if err := n.get("/v1/nodes", &all); err != nil {
+		return 0, err
+	}
+	for _, row := range all.Nodes {
+		if row.Name == n.name && row.Self {
+			id, err := strconv.ParseUint(row.Instance, 16, 64)
+			return directory.Instance(id), err
+		}
+	}
+	return 0, fmt.Errorf("%s does not list itself", n.name)
 }
 
 // writeSecret makes the file that all nodes of a cluster share.

@@ -11,7 +11,7 @@ import (
 )
 
 // logsVar names a directory in which what processes say is kept after the tests.
-const logsVar = "HOLDFAST_CHAOS_LOGS"
+const logsVar = "CHAOS_LOGS"
 
 // process is a program on a host that can be started, stopped in its tracks, killed, and started again.
 type process struct {

@@ -47,8 +47,15 @@ func (l *lab) publish(ctx context.Context, rng *rand.Rand, rate int) {
 
 // push publishes one message and writes down what became of it. The message is its own id.
 func (l *lab) push(id, key string, n *node, retry bool) *push {
-	p := &push{id: id, key: key, node: n.name, retry: retry, invoked: l.now()}
-	defer l.history.addPush(p)
+	p := l.attempt(id, key, n)
+	p.retry = retry
+	l.history.addPush(p)
+	return p
+}
+
+// attempt is a push that nobody writes down.
+func (l *lab) attempt(id, key string, n *node) *push {
+	p := &push{id: id, key: key, node: n.name, invoked: l.now()}
 	req, err := http.NewRequest(http.MethodPost, "http://"+n.publish+"/push/"+key, strings.NewReader(id))
 	if err != nil {
 		l.t.Error(err)

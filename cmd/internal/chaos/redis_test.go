@@ -79,6 +79,10 @@ func (s *store) add(args ...string) {
 	srv.begin()
 }
 
+func (r *server) stop() { r.signal(syscall.SIGSTOP) }
+
+func (r *server) cont() { r.signal(syscall.SIGCONT) }
+
 // begin starts the server and waits until it answers.
 func (r *server) begin() {
 	r.t.Helper()
@@ -184,11 +188,27 @@ func (s *store) masters() (all []string) {
 	return all
 }
 
-// shiftClock moves the servers' wall clocks, by which the store judges leases, this far from the machine's.
+// shiftClock moves the servers' wall clocks, by which the store judges leases, this far from the machine's. The servers
+// have mapped the file, which therefore never shrinks.
 func (s *store) shiftClock(by time.Duration) {
 	s.t.Helper()
-	if err := os.WriteFile(s.shift, binary.NativeEndian.AppendUint64(nil, uint64(by/time.Second)), 0o600); err != nil {
+	file, err := os.OpenFile(s.shift, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
 		s.t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(by/time.Second)), 0); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// isWell wants that no server has ended by a defect of its own, or of ours.
+func (s *store) isWell() {
+	s.t.Helper()
+	for _, r := range s.servers {
+		if r.said("BUG REPORT") > 0 {
+			s.t.Errorf("%s broke down:\n%s", r.addr, r.lastWords(40))
+		}
 	}
 }
 
