@@ -11,9 +11,7 @@ package cluster
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -34,7 +32,7 @@ type Config struct {
 	Store     directory.Store // what the nodes share; nil: this node is alone
 	Listen    string          // where the other nodes' links come in, HOST:PORT
 	Advertise string          // the address that they are told: default Listen, which must then name one host
-	Secret    []byte          // what makes a process one of the cluster: at least 16 bytes, the same on each node
+	Secret    []byte          // what makes a process one of the cluster: at least 16 bytes, the same on each node; links, the directory's hashes and generated keys each derive a key of their own
 	TLS       *tls.Config     // mutual TLS for the links; nil: none
 	Release   string          // of the software, shown to the other nodes
 
@@ -113,15 +111,15 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 		c.lines[i].byKey = make(map[directory.Hash][]*inquiry)
 	}
 	c.strangers.since = make(map[directory.Instance]time.Time)
-	c.hash = directory.NewHasher(c.secret("directory keys"))
+	c.hash = directory.NewHasher(cfg.Secret)
 	c.self = directory.Node{Instance: newInstance(), Name: name, Address: cfg.Advertise, Release: cfg.Release}
-	shared.Identify(uint64(c.self.Instance), c.secret("generated keys"))
+	shared.Identify(uint64(c.self.Instance), cfg.Secret)
 	c.picture.Store(&picture{nodes: &directory.Nodes{Self: c.self.Instance}})
 
 	var err error
 	c.mesh, err = peer.Open(peer.Config{
 		Self:   peer.Node{Instance: uint64(c.self.Instance), Name: name, Address: cfg.Advertise},
-		Listen: cfg.Listen, Secret: c.secret("peer links"), TLS: cfg.TLS, Release: cfg.Release,
+		Listen: cfg.Listen, Secret: cfg.Secret, TLS: cfg.TLS, Release: cfg.Release,
 		Ping: cfg.Lease / 5, Dead: cfg.Lease / 2, DialTimeout: min(cfg.Lease/4, time.Second),
 		MaxFlight: cfg.MaxFlight, MaxQueued: cfg.MaxQueued, Handler: c,
 	})
@@ -144,15 +142,6 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 	c.done.Go(c.keepPicture)
 	c.outdate()
 	return c, nil
-}
-
-// secret derives the key of one use from the cluster's secret, so that none of them tells anything of the others.
-func (c *Cluster) secret(use string) []byte {
-	key, err := hkdf.Key(sha256.New, c.cfg.Secret, nil, "holdfast "+use, 32)
-	if err != nil {
-		panic(err) // only for lengths that no hash can make
-	}
-	return key
 }
 
 // newInstance names this process, never 0.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/registry/directory"
 )
 
 // Any node takes any push; the one that holds the key delivers; the verdict is its own.
@@ -346,4 +348,34 @@ func TestNodeJoinsLate(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	other.hears(t, "m")
+}
+
+// A claim that outlived its key in the store, as after a failover that lost its removal, is put right by the first push
+// that it leads astray.
+func TestStaleClaimIsRepaired(t *testing.T) {
+	t.Parallel()
+	memory, nodes := newCluster(t, 2)
+	a, b := nodes[0], nodes[1]
+	var self directory.Instance
+	for _, n := range b.e.Nodes() {
+		if n.Self {
+			self = n.Instance
+		}
+	}
+	store, stale := memory.Join(), directory.Hash{}
+	b.sub("k")
+	owners := func() directory.Owners {
+		found := make([]directory.Found, 1)
+		store.Lookup(t.Context(), []directory.Hash{stale}, true, found)
+		return found[0].Owners
+	}
+	stale = directory.NewHasher(secret).Sum([]byte("gone"))
+	store.Claim(t.Context(), self, []directory.Change{{Hash: stale, Held: true}})
+	if len(owners()) != 1 {
+		t.Fatal("no stale claim")
+	}
+	if v := a.push("gone", "m"); v.status != 404 {
+		t.Errorf("%+v", v)
+	}
+	a.until("the claim is gone", func() bool { return len(owners()) == 0 })
 }

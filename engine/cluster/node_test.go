@@ -21,6 +21,8 @@ import (
 // lease is short, so that what depends on it is soon over.
 const lease = 500 * time.Millisecond
 
+var secret = []byte("a secret of the tests")
+
 // flaky is a node's way to the store, which a test can cut or slow down.
 type flaky struct {
 	directory.Store
@@ -97,7 +99,7 @@ func join(t *testing.T, memory *directory.Memory, name string) *node {
 		Node: name, Loops: 2,
 		Snapshot: engine.BuiltIn(engine.BuiltInConfig{Public: "127.0.0.1:0", Publish: "127.0.0.1:0"}),
 		Cluster: cluster.Config{
-			Store: n.store, Listen: "127.0.0.1:0", Secret: []byte("a secret of the tests"), Lease: lease, Linger: 50 * time.Millisecond,
+			Store: n.store, Listen: "127.0.0.1:0", Secret: secret, Lease: lease, Linger: 50 * time.Millisecond,
 		},
 	})
 	if err != nil {

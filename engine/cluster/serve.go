@@ -14,8 +14,21 @@ func (c *Cluster) Serve(_ uint64, o peer.Origin, r *peer.Request) {
 		return
 	}
 	c.stats.served.Add(1)
+	c.repair(r)
 	if !c.shared.Serve(o, r) {
 		c.mesh.Reply(o, &peer.Report{Refused: 1})
+	}
+}
+
+// repair writes the claim of a key that another node looks for here in vain: the store may have one that is out of date,
+// as after a failover that lost its removal. A node that is behind is asked for any key, and repairs nothing.
+func (c *Cluster) repair(r *peer.Request) {
+	if r.All || c.dir.Behind() {
+		return
+	}
+	if _, held := c.shared.Table.Lookup(r.Key); !held {
+		c.stats.repairs.Add(1)
+		c.Changed(r.Key)
 	}
 }
 

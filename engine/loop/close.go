@@ -56,6 +56,11 @@ func (l *Loop) bury(slot uint32) {
 	r := l.records.At(slot)
 	why := r.why
 	l.protocols[r.Kind].Closed(slot, why)
+	if r.Kind == record.Stream {
+		l.wheel.Cancel(slot)
+		l.give(slot)
+		return
+	}
 	l.abandon(r)
 	l.forget(r)
 	l.wheel.Cancel(slot)
@@ -93,7 +98,7 @@ func (l *Loop) abandon(r *conn) {
 func (l *Loop) release() {
 	l.closeListeners()
 	for slot := l.records.Next(0); slot != 0; slot = l.records.Next(slot) {
-		if l.records.At(slot).Kind != record.Chain {
+		if kind := l.records.At(slot).Kind; kind != record.Chain && kind != record.Stream {
 			l.Close(slot, record.ReasonShutdown)
 		}
 	}
@@ -122,24 +127,31 @@ func (l *Loop) Turn(slot uint32) { l.records.Bump(slot) }
 // Member is the registry's part of a hold's record.
 func (l *Loop) Member(slot uint32) *registry.Member { return &l.records.At(slot).Member }
 
-// Chain takes a record for a further key of the exchange at owner. It reports false when there is none left; a
-// sixteenth of the slab is kept for connections, so that holds with many keys do not lock publishers out.
-func (l *Loop) Chain(owner uint32) (slot uint32, ok bool) {
+// Chain takes a record for a further key of the exchange at owner, see Spawn.
+func (l *Loop) Chain(owner uint32) (slot uint32, ok bool) { return l.Spawn(owner, record.Chain) }
+
+// Unchain gives such a record back.
+func (l *Loop) Unchain(slot uint32) { l.give(slot) }
+
+// Spawn takes a record that has no socket of its own but belongs to a connection: a further key, or a stream, which ends
+// by Close. It reports false when there is none left; a sixteenth of the slab is kept for connections, so that holds with
+// many keys do not lock publishers out.
+func (l *Loop) Spawn(owner uint32, kind record.Kind) (slot uint32, ok bool) {
 	if size := l.records.Cap() - 1; size-l.records.Live() <= size/16 {
 		return 0, false
 	}
 	slot, ok = l.records.Alloc()
 	if ok {
 		r := l.records.At(slot)
-		r.Kind = record.Chain
+		r.Kind = kind
 		r.Owner = owner
+		r.Born = l.Seconds()
 		l.Stats.Chained++
 	}
 	return slot, ok
 }
 
-// Unchain gives such a record back.
-func (l *Loop) Unchain(slot uint32) {
+func (l *Loop) give(slot uint32) {
 	l.records.Free(slot)
 	l.records.Bump(slot)
 	l.Stats.Chained--

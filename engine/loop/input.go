@@ -71,7 +71,11 @@ func (l *Loop) recall(r *conn) int {
 
 // feed gives a session its input, of which the first kept bytes are stored already, and stores what it leaves.
 func (l *Loop) feed(slot uint32, r *conn, b []byte, kept int) {
-	used := l.protocols[r.Kind].Received(slot, b)
+	used := 0
+	for kind := record.Free; kind != r.Kind && !r.Closing; { // again, when another protocol has taken the connection over
+		kind = r.Kind
+		used += l.protocols[kind].Received(slot, b[used:])
+	}
 	if r.Closing {
 		return
 	}

@@ -72,6 +72,12 @@ func (l *Loop) push(slot uint32, size int, it item) record.Fate {
 	return record.Staged
 }
 
+// Fits reports whether a message of so many bytes would be queued without asking the slow policy.
+func (l *Loop) Fits(slot uint32, size int) bool {
+	r := l.records.At(slot)
+	return r.out == 0 || l.queues.all[r.out].fits(size, l.policy(r).QueueBytes)
+}
+
 // WantDrained makes the session hear Drained when the output queue is empty.
 func (l *Loop) WantDrained(slot uint32) {
 	r := l.records.At(slot)

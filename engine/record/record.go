@@ -10,11 +10,14 @@ type Kind uint8
 
 // The kinds of slot. A connection's kind is the protocol it speaks now.
 const (
-	Free   Kind = iota // nobody's
-	Chain              // a further key of a hold; no socket
-	HTTP1              // a client's HTTP/1.x connection
-	Client             // a connection that we opened: the load tool's
-	Kinds              // how many there are
+	Free      Kind = iota // nobody's
+	Chain                 // a further key of a hold; no socket
+	HTTP1                 // a client's HTTP/1.x connection
+	Client                // a connection that we opened: the load tool's
+	HTTP2                 // a client's HTTP/2 connection
+	Stream                // one exchange of such a connection; no socket
+	WebSocket             // a client's connection that was HTTP/1.1 and is a WebSocket now
+	Kinds                 // how many there are
 )
 
 // Record is the part of a connection's record that is not the loop's own. It lives in memory that the garbage collector
@@ -38,7 +41,7 @@ type Record struct {
 	Form   uint8
 	Member registry.Member
 	Chain  uint32 // next further key of this exchange, 0 none
-	Owner  uint32 // Kind Chain: the slot of the exchange that it belongs to
+	Owner  uint32 // Kind Chain: the slot of the exchange that it belongs to; Kind Stream: that of its connection
 	Task   uint32 // index of a publish in progress, 0 none
 	Policy uint16 // index of the route's policy
 }

@@ -2,8 +2,6 @@ package chaos
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -113,11 +111,7 @@ func (l *lab) tables() (claims, error) {
 
 // hasher is the cluster's own: the hash's key comes from the secret.
 func hasher(secret []byte) (*directory.Hasher, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, "holdfast directory keys", 32)
-	if err != nil {
-		return nil, err
-	}
-	return directory.NewHasher(key), nil
+	return directory.NewHasher(secret), nil
 }
 
 const claimPrefix = "hf:k:"
