@@ -58,7 +58,7 @@ func (k *link) run() {
 	wait := time.Duration(0)
 	for k.pause(wait) {
 		stood, err := k.once()
-		if k.ctx.Err() != nil {
+		if k.ctx.Err() != nil || k.mesh.closing.Load() {
 			return
 		}
 		k.mesh.fault(k.node, err)
@@ -136,7 +136,7 @@ func (k *link) stateOf(err error) State {
 func (k *link) dial() (*line, told, error) {
 	raw, err := k.connect()
 	if err != nil {
-		return nil, told{}, fmt.Errorf("%w: %w", &ProtocolError{Unreachable, "dial"}, err)
+		return nil, told{}, fmt.Errorf("%w: %w", faulty(Unreachable, "it cannot be dialled"), err)
 	}
 	stop := context.AfterFunc(k.ctx, func() { _ = raw.Close() })
 	defer stop()

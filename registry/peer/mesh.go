@@ -128,7 +128,7 @@ func (m *Mesh) Keep(nodes []Node) {
 	next := make(map[uint64]*link, len(nodes))
 	same := true
 	for _, n := range nodes {
-		if n.Instance == m.cfg.Self.Instance || n.Instance == 0 {
+		if n.Instance == m.cfg.Self.Instance || n.Instance == 0 || next[n.Instance] != nil {
 			continue
 		}
 		k := old[n.Instance]
@@ -332,21 +332,45 @@ func (m *Mesh) Close(ctx context.Context) {
 	m.mu.Lock()
 	m.closing.Store(true)
 	m.mu.Unlock()
-	for ctx.Err() == nil && !m.quiet() {
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Millisecond):
-		}
+	waitFor(ctx, m.quiet)
+	_ = m.listener.Close()
+	if ctx.Err() == nil {
+		m.part(ctx)
 	}
 	m.mu.Lock()
 	m.stop()
-	_ = m.listener.Close()
 	m.half.close()
 	for _, l := range *m.lines.Load() {
 		l.end(faulty(Ended, "this node ended the link"))
 	}
 	m.mu.Unlock()
 	m.work.Wait()
+}
+
+// partTime is how long peers have to read the last reports and to end their side.
+const partTime = 200 * time.Millisecond
+
+// part says that nothing more will come, and leaves the end to the peers: a connection that is closed while something
+// lies unread in it is reset, and takes along the reports that are on their way.
+func (m *Mesh) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, partTime)
+	defer cancel()
+	for _, l := range *m.lines.Load() {
+		if c, ok := l.raw.(*net.TCPConn); ok {
+			_ = c.CloseWrite()
+		}
+	}
+	waitFor(ctx, func() bool { return len(*m.lines.Load()) == 0 })
+}
+
+// waitFor looks now and then, until it is so or the context ends.
+func waitFor(ctx context.Context, so func() bool) {
+	for ctx.Err() == nil && !so() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // quiet says that nothing is in flight either way.

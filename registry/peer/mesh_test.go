@@ -169,7 +169,7 @@ func TestKeep(t *testing.T) {
 	a, _ := open(t, 1, quick)
 	b, _ := open(t, 2, quick)
 	c, _ := open(t, 3, quick)
-	a.Keep([]Node{nodeOf(a), nodeOf(b), nodeOf(c), {}})
+	a.Keep([]Node{nodeOf(a), nodeOf(b), nodeOf(c), {}, nodeOf(b)})
 	waitState(t, a, 2, Up)
 	waitState(t, a, 3, Up)
 	if n := len(a.Stats()); n != 2 {

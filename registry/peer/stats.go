@@ -72,7 +72,7 @@ type faultCounts [faults]struct {
 func (m *Mesh) fault(peer Node, err error) {
 	f := &m.faults[faultOf(err)]
 	f.count.Add(1)
-	if m.cfg.Trouble == nil {
+	if m.cfg.Trouble == nil || faultOf(err) == Ended {
 		return
 	}
 	now, last := int64(m.now())+1, f.told.Load()
