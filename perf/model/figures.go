@@ -40,7 +40,9 @@ func (r *Result) Report() *report.Report {
 		{Name: "nodes lost", Value: fmt.Sprintf("%d %%; latency is the time until a client of theirs can be reached again", c.Lost)},
 		{Name: "shard", Value: "latency is the time from the replica's first moment until a node has made its claims again"},
 	}
-	rep.Series = append(rep.Series, report.Series{Name: "in balance", Latency: summary(r.Steady.acks, false), Figures: r.steadyFigures()})
+	balance := report.Series{Name: "in balance", Latency: summary(r.Steady.acks, 0, false), Figures: r.steadyFigures()}
+	balance.Latency.Elapsed = c.Steady
+	rep.Series = append(rep.Series, balance)
 	for i := range r.Losses {
 		l := &r.Losses[i]
 		var f figures
@@ -48,14 +50,14 @@ func (r *Result) Report() *report.Report {
 		f.burden(&l.Burden, "until all can be reached")
 		f.verdicts("pushes to their keys", l.LostPushes)
 		f.add("attempts turned away by full queues", float64(l.TurnedAway), "")
-		rep.Series = append(rep.Series, report.Series{Name: l.Name, Latency: summary(l.back, true), Figures: f})
+		rep.Series = append(rep.Series, report.Series{Name: l.Name, Latency: summary(l.everybody(), l.Missing, true), Figures: f})
 	}
 	for i := range r.Failovers {
 		l := &r.Failovers[i]
 		var f figures
 		f.burden(&l.Burden, "from the failure to the mark")
 		f.add("claims made again", float64(l.Remade), "")
-		rep.Series = append(rep.Series, report.Series{Name: l.Name, Latency: summary(l.completed, true), Figures: f})
+		rep.Series = append(rep.Series, report.Series{Name: l.Name, Latency: summary(withMissing(l.completed, l.Took-r.Config.Down, int64(l.Missing)), int64(l.Missing), true), Figures: f})
 	}
 	return rep
 }
@@ -109,9 +111,10 @@ func (f *figures) burden(b *Burden, until string) {
 	f.verdicts("pushes", b.Pushes)
 }
 
-// summary turns counts by time into what a report shows. Over time, if asked for, samples stand where they end.
-func summary(all []sample, overTime bool) hist.Summary {
-	s := hist.Summary{}
+// summary turns counts by time into what a report shows, so many of them unfinished. Over time, if asked for, samples
+// stand where they end.
+func summary(all []sample, unfinished int64, overTime bool) hist.Summary {
+	s := hist.Summary{Unfinished: unfinished}
 	if len(all) == 0 {
 		return s
 	}

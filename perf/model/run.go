@@ -178,7 +178,7 @@ func (s *scene) forget() {
 	}
 }
 
-// Quantile is the time within which a share of all who were counted were done; 0 of nobody.
+// quantile is the time within which a share of all who were counted were done; 0 of nobody.
 func quantile(all []sample, q float64) time.Duration {
 	var sum int64
 	for _, a := range all {

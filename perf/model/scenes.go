@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -51,18 +52,30 @@ type Loss struct {
 	Burden
 	Keys       int64 // on the lost nodes
 	TurnedAway int64 // attempts, by full queues
+	Missing    int64 // clients that were not back at the limit
 	LostPushes Tally // to these keys
 	back       []sample
 }
 
-// Within is when a share of the clients of the lost nodes were connected and could be reached again.
-func (l *Loss) Within(share float64) time.Duration { return quantile(l.back, share) }
+// Within is when a share of the clients of the lost nodes were connected and could be reached again. Those who are
+// missing count as back at the limit: leaving them out would hide just the worst.
+func (l *Loss) Within(share float64) time.Duration { return quantile(l.everybody(), share) }
+
+func (l *Loss) everybody() []sample { return withMissing(l.back, l.Took, l.Missing) }
+
+func withMissing(there []sample, at time.Duration, n int64) []sample {
+	if n == 0 {
+		return there
+	}
+	return append(slices.Clone(there), sample{at, n})
+}
 
 // Failover is what it takes until answers are certain again after a shard's replica took over.
 type Failover struct {
 	Burden
 	Marked    time.Duration // from the failure to the mark
 	Remade    int64         // claims
+	Missing   int           // nodes that were not complete at the limit
 	completed []sample      // nodes, from the replica's first moment on
 }
 
@@ -146,7 +159,7 @@ func (c *Config) lossOf(ctx context.Context, killed bool) (Loss, error) {
 	err := s.play(ctx, s.lostAt+s.Limit, func() bool { return s.backSum >= s.lostKeys })
 	return Loss{
 		Burden: s.burden(name, s.lostAt, s.backSum >= s.lostKeys), Keys: s.lostKeys, TurnedAway: s.seen.turnedAway,
-		LostPushes: s.lostPushes, back: s.back,
+		Missing: s.lostKeys - s.backSum, LostPushes: s.lostPushes, back: s.back,
 	}, err
 }
 
@@ -162,7 +175,10 @@ func (c *Config) failover(ctx context.Context, empty bool) (Failover, error) {
 	s.fail(empty)
 	err := s.play(ctx, s.failedAt+s.Limit, func() bool { return s.marked > 0 })
 	f := Failover{Burden: s.burden(name, s.failedAt, s.marked > 0), Remade: s.seen.remade(), completed: s.completed}
-	f.Marked = s.now - s.failedAt
+	f.Marked, f.Missing = s.now-s.failedAt, s.Nodes-s.reports
+	if s.incarnation == 0 { // the replica did not serve within the limit
+		f.Missing = s.Nodes
+	}
 	return f, err
 }
 
