@@ -2,6 +2,7 @@ package directory
 
 import (
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -104,16 +105,18 @@ func TestRedisRemovalComesTooLate(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
 	r := open(t, RedisConfig{URL: urlOf(s)})
-	claim(t, r, 1, Hash{1}, true)
-	late := scriptCall{[]string{r.claimKey(Hash{1})}, []string{Instance(1).field(), "2"}}
-	claim(t, r, 1, Hash{1}, false) // call 2
-	claim(t, r, 1, Hash{1}, true)  // call 3
-	if err := remove.do(t.Context(), *r.client.Load(), []scriptCall{late})[0].Error(); err != nil {
-		t.Fatal(err)
-	}
+	r.calls.Store(7)
+	claim(t, r, 1, Hash{1}, true) // call 8
+	r.calls.Store(6)
+	claim(t, r, 1, Hash{1}, false) // call 7
 	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
 		t.Errorf("owners %v after a late removal", got)
 	}
+	claim(t, r, 1, Hash{1}, false) // call 8 again
+	if got := lookup(t, r, Hash{1}); got != nil {
+		t.Errorf("owners %v after a removal in time", got)
+	}
+	claim(t, r, 1, Hash{1}, true)
 	// Another process removes the claims of one that has ended, whatever its calls were.
 	claim(t, open(t, RedisConfig{URL: urlOf(s)}), 1, Hash{1}, false)
 	if got := lookup(t, r, Hash{1}); got != nil {
@@ -181,4 +184,69 @@ func TestRedisSettingsAreReadAgain(t *testing.T) {
 	if _, ok := r.Incarnation(); ok || !strings.Contains(r.Warning(), "allkeys-lfu") {
 		t.Errorf("certain %v, warning %q", ok, r.Warning())
 	}
+}
+
+// The same with a real server that stood still while claims were removed, and went on when they had been made again.
+func TestRedisRemovalsOfAGivenUpConnection(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s), Timeout: 300 * time.Millisecond})
+	certain(t, r)
+	changes := make([]Change, 4*atOnce)
+	write := func(held bool) (failed int) {
+		for i := range changes {
+			changes[i] = Change{Hash: Hash{byte(i), byte(i >> 8)}, Held: held}
+		}
+		r.Claim(t.Context(), 1, changes)
+		for _, c := range changes {
+			if c.Err != nil {
+				failed++
+			}
+		}
+		return failed
+	}
+	if n := write(true); n != 0 {
+		t.Fatal(n, "claims failed:", changes[0].Err)
+	}
+	s.Stop()
+	if n := write(false); n != len(changes) {
+		t.Fatal(len(changes)-n, "removals were done by a stopped server")
+	}
+	eventually(t, "doubt", func() bool { _, ok := r.Incarnation(); return !ok })
+	s.Cont()
+	eventually(t, "all claims again", func() bool { return write(true) == 0 })
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if n := s.CLI("EVAL", "return #redis.call('KEYS', 'hf:k:*')", "0"); n != "1024" {
+			t.Fatal(n, "keys of 1024 have a claim")
+		}
+	}
+}
+
+func TestRedisDoubtsWithEachConnection(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	certain(t, r)
+	f := func(what string, want uint64, do func()) {
+		t.Helper()
+		before := r.ident.events.Load()
+		if do(); r.ident.events.Load() != before+want {
+			t.Errorf("%s: %d events, want %d", what, r.ident.events.Load()-before, want)
+		}
+	}
+	var conn net.Conn
+	dial := func(address string, d net.Dialer) func() {
+		return func() { conn, _ = r.dial(t.Context(), address, &d, nil) }
+	}
+	f("dialled", 1, dial(s.Addr(), net.Dialer{}))
+	f("closed", 1, func() { conn.Close() })
+	f("closed twice", 0, func() { conn.Close() })
+	f("nobody there", 0, dial("127.0.0.1:1", net.Dialer{}))
+	f("a sentinel", 0, dial(s.Addr(), net.Dialer{KeepAlive: sentinelKeepAlive}))
+	f("a sentinel goes", 0, func() { conn.Close() })
+	f("the other side ends it", 1, func() {
+		near, far := net.Pipe()
+		far.Close()
+		(&watchedConn{Conn: near, r: r}).Read(make([]byte, 1))
+	})
 }

@@ -44,7 +44,7 @@ var schemes = map[string]struct {
 // parseRedisURL reads a URL as RedisConfig has it. Errors never show it, as it may have a password in it.
 func parseRedisURL(text string) (t redisTarget, err error) {
 	bad := func(format string, args ...any) (redisTarget, error) {
-		return redisTarget{}, fmt.Errorf("directory: the store's URL: "+format, args...)
+		return t, fmt.Errorf("directory: the store's URL: "+format, args...)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	scheme, known := schemes[name]

@@ -8,12 +8,12 @@ import (
 // StartCluster runs a Redis Cluster of three masters that share the slots.
 func StartCluster(t testing.TB) []*Server {
 	t.Helper()
-	servers, create := make([]*Server, 3), []string{"--cluster", "create"}
+	servers, create := make([]*Server, 3), []string{"--cluster", "create", "", "", "", "--cluster-yes"}
 	for i := range servers {
 		servers[i] = Start(t, Options{Args: []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000"}})
-		create = append(create, servers[i].Addr())
+		create[2+i] = servers[i].Addr()
 	}
-	servers[0].cli(append(create, "--cluster-yes"))
+	servers[0].cli(create)
 	for _, s := range servers {
 		s.AwaitCluster()
 	}
