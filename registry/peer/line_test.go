@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -156,9 +157,12 @@ func TestCutMidFrame(t *testing.T) {
 	wantAnswer(t, got, answer{err: ErrUnknown})
 	rawAccept(t, ln, 2)
 	waitState(t, m, 2, Up)
-	if s := m.Stats()[0]; s.Reconnects != 1 || s.InFlight != 0 || s.Queued != 0 {
-		t.Errorf("got %+v", s)
-	}
+	wait(t, func() string {
+		if s := m.Stats()[0]; s.Reconnects != 1 || s.InFlight != 0 || s.Queued != 0 {
+			return fmt.Sprintf("got %+v", s)
+		}
+		return ""
+	})
 }
 
 // Within: who was asked and says nothing in time is given up, and what it says later is for nobody.
