@@ -19,6 +19,7 @@ type Head struct {
 	Query     []byte // after '?', still encoded
 	Authority []byte
 	Fields    []field.Field
+	Protocol  []byte // that the client wants to go on with, "websocket" (RFC 6455 §4.1, RFC 8441 §4); empty for none
 	HasBody   bool
 	Length    int64 // of the body, -1 when it is not known yet
 	Listener  int   // where the request came in

@@ -45,7 +45,7 @@ var errMode = &refusal{400, "mode is one of poll, sse, ndjson, multipart, replac
 func formOf(h *exchange.Head) (exchange.Form, error) {
 	if mode, ok := queryValue(h.Query, "mode="); ok {
 		for f := exchange.Poll; f < exchange.Forms; f++ {
-			if string(mode) == modes[f] {
+			if len(mode) > 0 && string(mode) == modes[f] {
 				return f, nil
 			}
 		}

@@ -135,7 +135,7 @@ func TestRequestsAllocateNothing(t *testing.T) {
 
 // A message to a parked request is sent without allocating, its framing included.
 func TestDeliveriesAllocateNothing(t *testing.T) {
-	for form := exchange.SSE; form < exchange.Forms; form++ {
+	for form := exchange.SSE; form < exchange.WebSocket; form++ {
 		k, l, s, slot := terseRig(t, form)
 		k.input = []byte("GET /hold" + host + "\r\n")
 		l.Tick()
@@ -169,7 +169,7 @@ func TestDeliveriesAllocateNothing(t *testing.T) {
 // Neither does parking a request, and what ends it.
 func TestParkingAllocatesNothing(t *testing.T) {
 	ask := []byte("GET /hold" + host + "\r\n")
-	for form := exchange.Poll; form < exchange.Forms; form++ {
+	for form := exchange.Poll; form < exchange.WebSocket; form++ {
 		k, l, s, slot := terseRig(t, form)
 		p := message("hello")
 		end := func() { s.Goaway(slot) }

@@ -7,7 +7,7 @@ import (
 
 const (
 	// MaxWires bounds the wire forms of a payload: wire numbers are below it.
-	MaxWires = 24
+	MaxWires = 32
 	// SmallFrame is the size of Data in bytes up to which a frame is one piece, copied once for all who get it: one
 	// send is cheaper than writev. What is larger is never copied.
 	SmallFrame = 4096
