@@ -153,6 +153,25 @@ func TestRedisFull(t *testing.T) {
 	}
 }
 
+// A master that is cut from its replicas, and may have been replaced, gives no view that certainty could stand on.
+func TestRedisWithoutItsReplicas(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	certain(t, r)
+	s.CLI("CONFIG", "SET", "min-replicas-to-write", "1")
+	refused := []Change{{Hash: Hash{3}, Held: true}}
+	r.Claim(t.Context(), 1, refused)
+	_, err := r.Beat(t.Context(), Beat{Node: row(1, "a"), Lease: time.Minute})
+	for _, err := range []error{refused[0].Err, err} {
+		if !errors.Is(err, ErrStore) || !strings.Contains(err.Error(), "too few replicas") {
+			t.Errorf("error %v", err)
+		}
+	}
+	s.CLI("CONFIG", "SET", "min-replicas-to-write", "0")
+	beat(t, r, Beat{Node: row(1, "a"), Lease: time.Minute})
+}
+
 func TestRedisThatEvictsIsNeverCertain(t *testing.T) {
 	t.Parallel()
 	f := func(policy, limit string, want bool) {
