@@ -168,17 +168,22 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.cfg.Store.Close()
 }
 
-// Changed hears of this node's keys: it is the table's. The claim of a key that this node generated is in its name.
+// Changed hears of this node's keys: it is the table's.
 func (c *Cluster) Changed(key []byte) {
-	if by, ok := c.shared.Maker(key); ok && by == uint64(c.self.Instance) {
-		return
+	if !c.own(key) {
+		c.dir.Touch(key)
 	}
-	c.dir.Touch(key)
+}
+
+// own reports whether this node generated a key: where it is held is in its name.
+func (c *Cluster) own(key []byte) bool {
+	by, ok := c.shared.Maker(key)
+	return ok && by == uint64(c.self.Instance)
 }
 
 // Await reports whether other nodes can find a key that was joined here; else the gateway hears once they can.
 func (c *Cluster) Await(key []byte, t gateway.Ticket) bool {
-	if by, ok := c.shared.Maker(key); ok && by == uint64(c.self.Instance) {
+	if c.own(key) {
 		return true
 	}
 	return c.dir.Await(key, c.hash.Sum(key), directory.Ticket(t))

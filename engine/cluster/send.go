@@ -12,7 +12,7 @@ import (
 
 // counters are the package's numbers, added to from any goroutine.
 type counters struct {
-	pushes, local, forwards, relayed, notMine, fallback, unreached, unknown, refused, served, passedOn, repairs atomic.Uint64
+	pushes, local, forwards, relayed, notMine, fallback, unreached, unknown, refused, served, passedOn atomic.Uint64
 }
 
 // lineParts spreads the locks of lines.

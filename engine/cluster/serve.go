@@ -26,9 +26,8 @@ func (c *Cluster) repair(r *peer.Request) {
 	if r.All || c.dir.Behind() {
 		return
 	}
-	if _, held := c.shared.Table.Lookup(r.Key); !held {
-		c.stats.repairs.Add(1)
-		c.Changed(r.Key)
+	if _, held := c.shared.Table.Lookup(r.Key); !held && !c.own(r.Key) {
+		c.dir.Repair(r.Key)
 	}
 }
 

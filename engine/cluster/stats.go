@@ -17,7 +17,6 @@ type Stats struct {
 	NotMine  uint64 // reports of nodes that had nobody: their claims were stale
 	Served   uint64 // other nodes' requests that this one took
 	PassedOn uint64 // requests that this one relayed
-	Repairs  uint64 // claims written anew because another node looked for a key here in vain
 
 	Unreached uint64 // pushes for which some node, or the directory, could not be asked
 	Unknown   uint64 // pushes for which some node was asked and did not report
@@ -39,7 +38,7 @@ func (c *Cluster) Stats() *Stats {
 	s := &Stats{
 		Pushes: t.pushes.Load(), Local: t.local.Load(), Forwards: t.forwards.Load(), Fallback: t.fallback.Load(),
 		Relayed: t.relayed.Load(), NotMine: t.notMine.Load(), Served: t.served.Load(), PassedOn: t.passedOn.Load(),
-		Unreached: t.unreached.Load(), Unknown: t.unknown.Load(), Refused: t.refused.Load(), Repairs: t.repairs.Load(),
+		Unreached: t.unreached.Load(), Unknown: t.unknown.Load(), Refused: t.refused.Load(),
 		Lease: c.cfg.Lease, Incarnation: known.Incarnation, Marked: known.Marked, Current: known.Current,
 		Directory: c.dir.Stats(), Faults: c.mesh.Faults(),
 	}
