@@ -2,6 +2,7 @@ package directory
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -268,4 +269,37 @@ func TestRedisDoubtsWithEachConnection(t *testing.T) {
 		far.Close()
 		(&watchedConn{Conn: near, r: r}).Read(make([]byte, 1))
 	})
+}
+
+// Claims that nobody refreshes end, and not all at once.
+func TestRedisClaimsEnd(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	r := open(t, RedisConfig{URL: urlOf(s)})
+	changes := make([]Change, 500)
+	for i := range changes {
+		changes[i] = Change{Hash: Hash{byte(i), byte(i >> 8)}, Held: true}
+	}
+	r.Claim(t.Context(), 1, changes)
+	ends := s.CLI("EVAL", `local least, most = 1e9, 0
+for _, k in ipairs(redis.call('KEYS', 'hf:k:*')) do
+  local ttl = redis.call('TTL', k)
+  least, most = math.min(least, ttl), math.max(most, ttl)
+end
+return least .. ' ' .. most`, "0")
+	var least, most int
+	if _, err := fmt.Sscan(ends, &least, &most); err != nil || least < 1615 || most > 1980 || most-least < 200 {
+		t.Errorf("they end between %d and %d seconds, %v", least, most, err)
+	}
+	f := func(ttl time.Duration, low, high int64) {
+		t.Helper()
+		for range 100 {
+			if got := dithered(ttl); got < low || got > high {
+				t.Fatalf("dithered(%v) = %d", ttl, got)
+			}
+		}
+	}
+	f(100*time.Second, 90, 110)
+	f(time.Second, 1, 1)
+	f(time.Millisecond, 1, 1)
 }
