@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +108,26 @@ func TestAsksCoalesce(t *testing.T) {
 	})
 }
 
+// Who asks afresh gets a fresh answer, whoever asked before and did not.
+func TestFreshAsksJoinOthers(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		var answers []Answer
+		ask := func(fresh bool) {
+			a.Ask(sum("k"), fresh, time.Now().Add(time.Minute), func(a Answer) { answers = append(answers, a) })
+		}
+		a.store.set(func(s *faulty) { s.slow = 100 * time.Millisecond })
+		ask(false)
+		quiet(10 * time.Millisecond)
+		ask(false)
+		ask(true)
+		quiet(time.Second)
+		if len(answers) != 3 || answers[0].Certain || !answers[2].Certain || len(a.store.looked) != 2 {
+			t.Errorf("%+v in %d lookups", answers, len(a.store.looked))
+		}
+	})
+}
+
 // Whatever comes, answers for one key keep the order of asks, and each comes once.
 func TestAskOrder(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
@@ -172,6 +193,22 @@ func TestAskDeadline(t *testing.T) {
 		}
 		if len(a.store.looked) > 0 || len(a.asks.byHash) > 0 {
 			t.Errorf("asked %d times for nobody, %d keys kept", len(a.store.looked), len(a.asks.byHash))
+		}
+	})
+}
+
+// A question behind another one is not asked either if nobody waits for it any more.
+func TestAskDeadlineInTheQueue(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.store.set(func(s *faulty) { s.slow = 500 * time.Millisecond })
+		var answers atomic.Int32
+		a.Ask(sum("k"), true, time.Now().Add(time.Minute), func(Answer) { answers.Add(1) })
+		quiet(10 * time.Millisecond)
+		a.Ask(sum("k"), true, time.Now().Add(100*time.Millisecond), func(Answer) { answers.Add(1) })
+		quiet(2 * time.Second)
+		if answers.Load() != 2 || len(a.store.looked) != 1 || len(a.asks.byHash) != 0 {
+			t.Errorf("%d answers, asked %d times", answers.Load(), len(a.store.looked))
 		}
 	})
 }

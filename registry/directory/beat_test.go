@@ -3,6 +3,8 @@ package directory
 import (
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // A new cluster is marked after two leases: who was there before is not known.
@@ -89,11 +91,8 @@ func TestMarkAfterALongAbsence(t *testing.T) {
 func TestTableOfANewIncarnationIsRead(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, m *Memory, n []*node) {
 		m.mu.Lock()
-		clear(m.rows)
 		m.wipes++ // and the version stays
 		m.rows[3] = memoryRow{node: row(3, "c"), ends: time.Now().Add(time.Hour)}
-		m.rows[1] = memoryRow{node: row(1, "b"), ends: time.Now().Add(time.Hour)}
-		m.rows[1] = memoryRow{node: Node{Instance: 1, Name: "b", Address: "127.0.0.1:1"}, ends: time.Now().Add(time.Hour)}
 		m.mu.Unlock()
 		quiet(3 * time.Second)
 		for _, a := range n {
@@ -199,4 +198,13 @@ func TestCloseWithoutAStore(t *testing.T) {
 	f(func(*faulty) {}, 100*time.Millisecond)
 	f(func(s *faulty) { s.down = true }, lease)
 	f(func(s *faulty) { s.slow = time.Hour }, lease)
+}
+
+// Nothing goes on after the end.
+func TestCloseLeavesNobody(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	n := newNode(t, NewMemory(), 1)
+	n.join("k")
+	n.ask("k", true)
+	n.Directory.Close(t.Context())
 }

@@ -96,10 +96,9 @@ func (d *Directory) Await(key []byte, h Hash, t Ticket) bool {
 		return false
 	}
 	w := d.writer(h)
-	now := d.now()
 	w.mu.Lock()
 	queued, lingers := w.lists[queued].n, w.lists[lingering].n
-	stands := w.await(h, key, t, now)
+	stands := w.await(h, key, t)
 	wake := w.wakes(queued, lingers)
 	w.mu.Unlock()
 	if wake {
@@ -108,14 +107,14 @@ func (d *Directory) Await(key []byte, h Hash, t Ticket) bool {
 	return stands
 }
 
-func (w *writer) await(h Hash, key []byte, t Ticket, now time.Duration) bool {
+func (w *writer) await(h Hash, key []byte, t Ticket) bool {
 	round := w.d.wanted.Load()
 	i := w.byHash[h]
 	if i == 0 {
 		if w.d.done.Load() == round {
 			return true
 		}
-		if i = w.enqueue(h, key, now); i == 0 {
+		if i = w.enqueue(h, key, w.d.now()); i == 0 {
 			return false
 		}
 	}
@@ -124,7 +123,7 @@ func (w *writer) await(h Hash, key []byte, t Ticket, now time.Duration) bool {
 	case c.phase != flying && c.phase != gone && c.stands == round:
 		return true
 	case c.phase == lingering || c.phase == gone: // the first holder's Touch is on its way
-		w.move(i, queued, now)
+		w.move(i, queued, w.d.now())
 	}
 	c.tickets = w.tickets.put(c.tickets, t)
 	return false

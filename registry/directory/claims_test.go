@@ -96,6 +96,32 @@ func TestBackWhileRemoved(t *testing.T) {
 	})
 }
 
+// So is one for which only the Touch has come by then, or only a second holder's Await.
+func TestBackWhileRemovedInParts(t *testing.T) {
+	f := func(back func(a *node)) {
+		t.Helper()
+		bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+			a := n[0]
+			a.join("k")
+			quiet(10 * time.Millisecond)
+			a.leaveKey("k")
+			a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
+			quiet(time.Second + 20*time.Millisecond) // the removal is under way
+			back(a)
+			quiet(200 * time.Millisecond)
+			a.want(m, "k", true)
+		})
+	}
+	f(func(a *node) {
+		a.table.add("k", 1)
+		a.Touch([]byte("k"))
+	})
+	f(func(a *node) {
+		a.table.add("k", 2) // the first holder's Touch is on its way
+		a.Await([]byte("k"), sum("k"), Ticket{})
+	})
+}
+
 // Batches: many keys in a burst are few writes, and none is larger than allowed.
 func TestBatches(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {

@@ -93,6 +93,23 @@ func TestHushAfterAChange(t *testing.T) {
 	})
 }
 
+// Nor does an acknowledgement count for those who waited since before the change.
+func TestHushForThoseWhoWait(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.store.set(func(f *faulty) { f.refuse = map[Hash]bool{sum("k"): true} })
+		_, ticket := a.join("k")
+		quiet(time.Second)
+		m.Wipe()
+		quiet(1500 * time.Millisecond)
+		a.store.set(func(f *faulty) { f.refuse = nil })
+		quiet(time.Second)
+		if a.want(m, "k", true); a.readied(ticket) != 0 {
+			t.Error("told within a lease")
+		}
+	})
+}
+
 // While a round is under way, what has not been claimed in it does not stand; asking for it makes haste.
 func TestAwaitWhileReclaiming(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
@@ -183,6 +200,49 @@ func TestDoubtPasses(t *testing.T) {
 	})
 }
 
+// Nor does an acknowledgement count if the store came to be in doubt while it was on its way.
+func TestDoubtWhileWriting(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
+		_, ticket := a.join("k")
+		quiet(10 * time.Millisecond)
+		a.store.set(func(f *faulty) { f.doubt = true })
+		quiet(100 * time.Millisecond)
+		if a.readied(ticket) != 0 {
+			t.Error("told in doubt")
+		}
+		a.store.set(func(f *faulty) { f.doubt = false })
+		quiet(300 * time.Millisecond)
+		if a.want(m, "k", true); a.readied(ticket) != 1 {
+			t.Error("not told after the doubt")
+		}
+	})
+}
+
+// A round that begins while a claim is being written has it written again, even before the walker comes by.
+func TestRoundWhileWriting(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		for i := range 100 {
+			a.join(fmt.Sprint("a ", i))
+		}
+		quiet(time.Second)
+		a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
+		_, ticket := a.join("k")
+		quiet(10 * time.Millisecond)
+		a.lose()
+		quiet(45 * time.Millisecond)
+		if a.readied(ticket) != 0 {
+			t.Error("told of a claim of the round before")
+		}
+		quiet(100 * time.Millisecond)
+		if w := a.store.written("k"); w < 2 || a.readied(ticket) != 1 {
+			t.Errorf("written %d times, told %d times", w, a.readied(ticket))
+		}
+	}, func(c *Config) { c.ReclaimRate = 100 })
+}
+
 // A store that stays in doubt, as one that may forget does, gets claims but no trust.
 func TestDoubtStays(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
@@ -230,6 +290,21 @@ func TestRepair(t *testing.T) {
 		a.want(m, "not held", false)
 		if s := a.Stats(); s.Repairs != 2 {
 			t.Errorf("%d repairs", s.Repairs)
+		}
+	})
+}
+
+// A repair that comes while the claim is being written is not lost.
+func TestRepairWhileWriting(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.store.set(func(f *faulty) { f.slow = 50 * time.Millisecond })
+		a.join("k")
+		quiet(10 * time.Millisecond)
+		a.Repair([]byte("k"))
+		quiet(200 * time.Millisecond)
+		if w := a.store.written("k"); w != 2 {
+			t.Errorf("written %d times", w)
 		}
 	})
 }

@@ -209,10 +209,7 @@ func (w *writer) landFailed(i int32, held bool, now time.Duration) {
 		c.tickets = 0
 	}
 	p := failed + phase(min(c.tries, backoffs-1))
-	c.due = now + backoff(int(c.tries))
-	if last := w.lists[p].tail; last != 0 {
-		c.due = max(c.due, w.all[last].due) // each list is in the order of its times
-	}
+	c.due = now + backoff(int(c.tries)) // jitter puts a list out of order by as much, which delays some a little
 	c.tries = min(c.tries+1, maxTries)
 	w.move(i, p, now)
 }
