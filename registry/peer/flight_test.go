@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -93,19 +94,19 @@ func TestSleepIsNotSilence(t *testing.T) {
 	defer other.Close()
 	l := newLine(m, one, one, hello{})
 	defer l.end(faulty(Ended, "the test is over"))
-	f := func(now, slept time.Duration, alive bool, queued int) {
+	f := func(now, slept time.Duration, alive bool, pings int) {
 		t.Helper()
 		l.tick(now*time.Second, slept*time.Second, nil)
-		if (l.why == nil) != alive || l.queued != queued {
-			t.Errorf("at %d s, of which slept %d: %v, %d bytes are said", now, slept, l.why, l.queued)
+		if (l.why == nil) != alive || bytes.Count(l.next.bytes, []byte{framePing, tagID << 1}) != pings {
+			t.Errorf("at %d s, of which slept %d: %v, %x was said", now, slept, l.why, l.next.bytes)
 		}
 	}
-	ping := len(appendPing(nil, framePing, uint64(2*time.Second)))
-	f(2, 0, true, ping)
-	f(2, 0, true, ping) // one a second
-	f(99, 97, true, ping)
-	f(99, 0, true, ping)
+	f(2, 0, true, 1)
+	f(2, 0, true, 1) // one a second
+	f(99, 97, true, 2)
+	f(99, 0, true, 2)
 	l.heard.Store(true)
-	f(103, 0, true, ping)
-	f(107, 0, false, ping)
+	f(104, 0, true, 2)
+	f(106, 0, true, 3)
+	f(107, 0, false, 3)
 }

@@ -82,16 +82,13 @@ func (l *line) rouse() {
 	}
 }
 
-// say adds a frame that add appends, unless the line has ended; false then.
-func (l *line) say(add func(b []byte) []byte) bool {
+// say adds a frame that add appends, unless the line has ended.
+func (l *line) say(add func(b []byte) []byte) {
 	l.mu.Lock()
-	if l.why != nil {
-		l.mu.Unlock()
-		return false
+	if l.why == nil {
+		l.append(add)
 	}
-	l.append(add)
 	l.unlockAndWake()
-	return true
 }
 
 // append adds to the batch under the lock.
@@ -333,7 +330,8 @@ func (l *line) discard() {
 // answer. slept is time in which this process itself did not run: silence then says nothing of the other end.
 func (l *line) tick(now, slept time.Duration, out []ended) []ended {
 	cfg := &l.mesh.cfg
-	if slept > 0 || l.heard.Load() {
+	l.silent += slept
+	if l.heard.Load() {
 		l.heard.Store(false)
 		l.silent = now
 	}

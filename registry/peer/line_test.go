@@ -104,7 +104,7 @@ func TestNonsenseEndsTheLink(t *testing.T) {
 		r.write(frame)
 		wantAnswer(t, got, answer{err: ErrUnknown})
 		r.ended()
-		rawAccept(t, ln, 2)
+		rawAccept(t, ln)
 		waitState(t, m, 2, Up)
 		if n := faultsOf(m, fault); n != 1 {
 			t.Errorf("%v was counted %d times", fault, n)
@@ -155,7 +155,7 @@ func TestCutMidFrame(t *testing.T) {
 	r.write(frame[:len(frame)-1])
 	r.Close()
 	wantAnswer(t, got, answer{err: ErrUnknown})
-	rawAccept(t, ln, 2)
+	rawAccept(t, ln)
 	waitState(t, m, 2, Up)
 	wait(t, func() string {
 		if s := m.Stats()[0]; s.Reconnects != 1 || s.InFlight != 0 || s.Queued != 0 {

@@ -53,7 +53,7 @@ func TestRefusedWhenNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	rawAccept(t, again, 2)
+	rawAccept(t, again)
 	waitState(t, m, 2, Up)
 }
 

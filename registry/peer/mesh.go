@@ -314,8 +314,8 @@ func (m *Mesh) clock() {
 		now := m.now()
 		slept := now - last
 		last = now
-		if slept < m.cfg.Ping/2 {
-			slept = 0
+		if slept < m.cfg.Dead/2 {
+			slept = 0 // no more than a busy machine
 		}
 		for _, l := range *m.lines.Load() {
 			out = l.tick(now, slept, out)

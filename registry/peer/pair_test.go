@@ -80,7 +80,7 @@ func open(t testing.TB, instance uint64, change func(*Config)) (*Mesh, *fakeNode
 	n := &fakeNode{changed: make(chan struct{}, 1)}
 	cfg := Config{
 		Self: Node{Instance: instance, Name: fmt.Sprintf("n%d", instance)}, Release: "test", Listen: "127.0.0.1:0",
-		Secret: testSecret, Handler: n,
+		Secret: testSecret, Handler: n, Dead: time.Minute, // raw nodes answer no pings
 	}
 	if change != nil {
 		change(&cfg)

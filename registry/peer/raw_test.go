@@ -32,8 +32,8 @@ func rawIntroduction(instance uint64) *introduction {
 	return in
 }
 
-// rawAccept takes a mesh's dial as the instance that it means, up to both statuses.
-func rawAccept(t *testing.T, ln net.Listener, instance uint64) *raw {
+// rawAccept takes a mesh's dial as instance 2, up to both statuses.
+func rawAccept(t *testing.T, ln net.Listener) *raw {
 	t.Helper()
 	conn, err := ln.Accept()
 	if err != nil {
@@ -42,7 +42,7 @@ func rawAccept(t *testing.T, ln net.Listener, instance uint64) *raw {
 	t.Cleanup(func() { conn.Close() })
 	r := &raw{t: t, Conn: conn}
 	r.deadline()
-	if r.them, err = rawIntroduction(instance).accept(conn); err != nil {
+	if r.them, err = rawIntroduction(2).accept(conn); err != nil {
 		t.Fatal(err)
 	}
 	r.write(appendStatus(nil, Status{}, 1))
@@ -139,7 +139,7 @@ func dialled(t *testing.T, change func(*Config)) (*Mesh, *raw, net.Listener) {
 	m, _ := open(t, 1, change)
 	ln := rawListener(t)
 	m.Keep([]Node{{Instance: 2, Name: "raw", Address: ln.Addr().String()}})
-	r := rawAccept(t, ln, 2)
+	r := rawAccept(t, ln)
 	waitState(t, m, 2, Up)
 	return m, r, ln
 }
