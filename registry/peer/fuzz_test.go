@@ -76,9 +76,9 @@ func FuzzReport(f *testing.F) {
 // FuzzHello feeds a whole stream to an acceptor: it never takes part in anything but a handshake with a proof.
 func FuzzHello(f *testing.F) {
 	h := hello{oldest: 1, newest: 3, Node: Node{Instance: 7, Name: "n", Address: "a:1"}, release: "r"}
-	good := appendHello(nil, &h)
+	good := helloBytes(&h)
 	f.Add(good)
-	f.Add(append(good, appendProof(nil, make([]byte, 32))...))
+	f.Add(append(good, proofFrame(make([]byte, 32))...))
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 	f.Add([]byte("HFPL\x01\x01\xff\xff"))
 	f.Fuzz(func(t *testing.T, stream []byte) {

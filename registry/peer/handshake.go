@@ -24,7 +24,7 @@ func (in *introduction) newNonce() {
 
 // dial is the handshake of who dialled: hello, their hello, proof, their proof. The connection's deadline bounds it.
 func (in *introduction) dial(conn io.ReadWriter) (them hello, err error) {
-	mine := appendHello(nil, &in.self)
+	mine := helloBytes(&in.self)
 	if _, err := conn.Write(mine); err != nil {
 		return them, slowOrCut(err)
 	}
@@ -32,7 +32,7 @@ func (in *introduction) dial(conn io.ReadWriter) (them hello, err error) {
 	if err != nil {
 		return them, err
 	}
-	if _, err := conn.Write(appendProof(nil, prove(in.key, asDialler, mine, theirs, in.channel))); err != nil {
+	if _, err := conn.Write(proofFrame(prove(in.key, asDialler, mine, theirs, in.channel))); err != nil {
 		return them, slowOrCut(err)
 	}
 	if err := checkProof(conn, prove(in.key, asAcceptor, mine, theirs, in.channel)); err != nil {
@@ -50,14 +50,14 @@ func (in *introduction) accept(conn io.ReadWriter) (them hello, err error) {
 	if err != nil {
 		return them, err
 	}
-	mine := appendHello(nil, &in.self)
+	mine := helloBytes(&in.self)
 	if _, err := conn.Write(mine); err != nil {
 		return them, slowOrCut(err)
 	}
 	if err := checkProof(conn, prove(in.key, asDialler, theirs, mine, in.channel)); err != nil {
 		return them, err
 	}
-	if _, err := conn.Write(appendProof(nil, prove(in.key, asAcceptor, theirs, mine, in.channel))); err != nil {
+	if _, err := conn.Write(proofFrame(prove(in.key, asAcceptor, theirs, mine, in.channel))); err != nil {
 		return them, slowOrCut(err)
 	}
 	if them.wanted != 0 && them.wanted != in.self.Instance {
@@ -90,12 +90,9 @@ func (in *introduction) meet(conn io.Reader) (raw []byte, them hello, err error)
 	return raw, them, err
 }
 
-// appendProof writes a proof's frame.
-func appendProof(b, proof []byte) []byte {
-	start := len(b)
-	b = openFrame(b, frameProof)
-	b = appendText(b, tagID, proof)
-	return closeFrame(b, start, 0)
+// proofFrame is a proof as it is sent.
+func proofFrame(proof []byte) []byte {
+	return closeFrame(appendText(openFrame(nil, frameProof), tagID, proof), 0, 0)
 }
 
 // checkProof reads the other end's proof and compares it in constant time.

@@ -170,7 +170,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 			t.Errorf("%q: %d bytes were said", stream, s.out.Len())
 		}
 	}
-	good := string(appendHello(nil, &introduce(1, "").self))
+	good := string(helloBytes(&introduce(1, "").self))
 	f("", Cut, true)
 	f("GET / HTTP/1.1\r\n\r\n", BadMagic, true)
 	f("\x16\x03\x01\x02\x00\x01\x00\x01", BadMagic, true) // TLS to a node that has none
@@ -181,14 +181,14 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	f(good+"\x00\x00\x00\x01\x01", BadProof, false)
 	f(good+"\x00\x00\x00\x01\x02", BadProof, false)                     // another frame
 	f(good+"\xff\xff\xff\xff\x01", BadFrame, false)                     // a length that claims memory
-	f(good+string(appendProof(nil, nil)), BadProof, false)              // an empty proof
-	f(good+string(appendProof(nil, make([]byte, 31))), BadProof, false) // one too short
+	f(good+string(proofFrame(nil)), BadProof, false)              // an empty proof
+	f(good+string(proofFrame(make([]byte, 31))), BadProof, false) // one too short
 }
 
 // A later release may add fields to its hello.
 func TestHelloOfALaterRelease(t *testing.T) {
 	in := introduce(1, "")
-	b := appendHello(nil, &in.self)
+	b := helloBytes(&in.self)
 	more := appendText(appendNumber(nil, 900, 1), 901, []byte("more"))
 	b = append(b, more...)
 	b[helloHead-1] += byte(len(more))

@@ -37,18 +37,16 @@ type hello struct {
 	wanted  uint64 // the instance that the dialler means to reach
 }
 
-// appendHello writes what each end sends first.
-func appendHello(b []byte, h *hello) []byte {
-	b = append(b, magic...)
-	b = append(b, h.oldest, h.newest, 0, 0)
-	start := len(b)
+// helloBytes is what each end sends first.
+func helloBytes(h *hello) []byte {
+	b := append([]byte(magic), h.oldest, h.newest, 0, 0)
 	b = appendNumber(b, tagInstance, h.Instance)
 	b = appendText(b, tagName, []byte(h.Name))
 	b = appendText(b, tagAddress, []byte(h.Address))
 	b = appendText(b, tagRelease, []byte(h.release))
 	b = appendText(b, tagNonce, h.nonce[:])
 	b = appendNumber(b, tagWanted, h.wanted)
-	binary.BigEndian.PutUint16(b[start-2:], uint16(len(b)-start))
+	binary.BigEndian.PutUint16(b[helloHead-2:], uint16(len(b)-helloHead))
 	return b
 }
 
