@@ -4,14 +4,29 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"holdfast/registry/directory/redistest"
 )
 
-func TestRedisClusterKeepsTheContract(t *testing.T) {
+// Servers take their seconds to find each other and to give one up. These parts wait for that side by side, whatever the
+// number of cores.
+func TestRedisInTime(t *testing.T) {
 	t.Parallel()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	f := func(name string, part func(*testing.T)) { parts.Go(func() { t.Run(name, part) }) }
+	f("cluster", redisClusterKeepsTheContract)
+	f("cluster fails over", redisClusterFailsOver)
+	f("sentinels", redisUnderSentinels)
+	f("later", redisThatComesLater)
+	f("still", redisThatStandsStill)
+	f("flushed", redisFlushedIsAnotherStore)
+}
+
+func redisClusterKeepsTheContract(t *testing.T) {
 	servers := redistest.StartCluster(t)
 	testContract(t, func() Store {
 		for _, s := range servers {
@@ -23,8 +38,7 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 	})
 }
 
-func TestRedisClusterFailsOver(t *testing.T) {
-	t.Parallel()
+func redisClusterFailsOver(t *testing.T) {
 	servers := redistest.StartCluster(t)
 	servers = append(servers, redistest.StartClusterReplica(t, servers[0]))
 	for _, s := range servers {
@@ -94,8 +108,7 @@ func masterDies(t *testing.T, r *Redis, master, replica *redistest.Server, befor
 	})
 }
 
-func TestRedisUnderSentinels(t *testing.T) {
-	t.Parallel()
+func redisUnderSentinels(t *testing.T) {
 	master, replica, sentinels := redistest.StartReplicated(t)
 	r := open(t, RedisConfig{URL: sentinelURL(sentinels)})
 	before := certain(t, r)

