@@ -179,8 +179,8 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	f(good[:len(good)-1], Cut, true)
 	f(good, Cut, false)
 	f(good+"\x00\x00\x00\x01\x01", BadProof, false)
-	f(good+"\x00\x00\x00\x01\x02", BadProof, false)                     // another frame
-	f(good+"\xff\xff\xff\xff\x01", BadFrame, false)                     // a length that claims memory
+	f(good+"\x00\x00\x00\x01\x02", BadProof, false)               // another frame
+	f(good+"\xff\xff\xff\xff\x01", BadFrame, false)               // a length that claims memory
 	f(good+string(proofFrame(nil)), BadProof, false)              // an empty proof
 	f(good+string(proofFrame(make([]byte, 31))), BadProof, false) // one too short
 }
