@@ -9,7 +9,8 @@ const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 // bytes of no HTTP/1 request do.
 func MatchPreface(b []byte) (may, whole bool) {
 	n := min(len(b), len(Preface))
-	return string(b[:n]) == Preface[:n], n == len(Preface)
+	may = string(b[:n]) == Preface[:n]
+	return may, may && n == len(Preface)
 }
 
 // Sizes of RFC 9113 §4.
