@@ -50,7 +50,7 @@ func Start(t testing.TB, o Options) *Server {
 	s.password = o.Password
 	s.args = []string{"redis-server", "--bind", "127.0.0.1", "--dir", s.dir, "--save", ""}
 	if o.Persist {
-		s.args = append(s.args, "--appendonly", "yes")
+		s.args = append(s.args, "--appendonly", "yes", "--appendfsync", "always") // else writes may wait behind a sync
 	}
 	if o.Password != "" {
 		s.args = append(s.args, "--requirepass", o.Password, "--masterauth", o.Password)
