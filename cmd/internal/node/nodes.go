@@ -7,6 +7,7 @@ import (
 
 	"holdfast/cmd/internal/admin"
 	"holdfast/engine/cluster"
+	"holdfast/registry/peer"
 )
 
 // Nodes lists the cluster as this node sees it.
@@ -63,11 +64,31 @@ func remarks(s *cluster.Stats) (all []string) {
 	case !s.Marked:
 		all = append(all, "not all claims are in the directory yet: pushes to keys that nobody has are answered 503 until they are")
 	}
-	if d.Failing != "" {
-		all = append(all, d.Failing)
+	for _, text := range []string{d.Failing, d.Warning} {
+		if text != "" {
+			all = append(all, text)
+		}
 	}
-	if d.Warning != "" {
-		all = append(all, d.Warning)
+	return append(all, broken(s.Nodes)...)
+}
+
+// maxBroken bounds the links that are remarked on: where more are down, they are down for one reason.
+const maxBroken = 8
+
+// broken says why links are not up.
+func broken(nodes []cluster.NodeInfo) (all []string) {
+	more := 0
+	for i := range nodes {
+		switch n := &nodes[i]; {
+		case n.Link == peer.Up.String() || n.Stats.Error == "":
+		case len(all) == maxBroken:
+			more++
+		default:
+			all = append(all, fmt.Sprintf("no link to %s at %s: %s", n.Name, n.Address, n.Stats.Error))
+		}
+	}
+	if more > 0 {
+		all = append(all, fmt.Sprintf("no link to %d more", more))
 	}
 	return all
 }

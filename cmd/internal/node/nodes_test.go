@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,20 @@ func TestRemarksSayWhatToLookAt(t *testing.T) {
 	f("answered 503", func(s *cluster.Stats) { s.Marked = false })
 	f("out of memory", func(s *cluster.Stats) { s.Directory.Failing = "out of memory" })
 	f(`two nodes are named "a"`, func(s *cluster.Stats) { s.Directory.Warning = `two nodes are named "a"` })
+}
+
+func TestBrokenLinksAreRemarkedOn(t *testing.T) {
+	f := func(want string, others ...cluster.NodeInfo) {
+		t.Helper()
+		if got := strings.Join(New(crowd(others...)).Nodes().Remarks, "; "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	up := cluster.NodeInfo{Name: "b", Address: "h:1", Link: "up"}
+	down := cluster.NodeInfo{Name: "c", Address: "h:2", Link: "down", Stats: peer.LinkStats{Error: "silent"}}
+	f("", up)
+	f("no link to c at h:2: silent", up, down)
+	f(strings.Repeat("no link to c at h:2: silent; ", maxBroken)+"no link to 2 more", slices.Repeat([]cluster.NodeInfo{down}, maxBroken+2)...)
 }
 
 // read scrapes a node.
