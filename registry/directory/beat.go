@@ -145,6 +145,7 @@ func (d *Directory) turn(v View, first bool) {
 	c.complete = ""
 	d.lose() // before the writers see the new incarnation: what they wrote before counts for nothing
 	d.whole.Store(new(v.Incarnation))
+	poke(d.walk)
 	for _, w := range d.writers {
 		w.wake()
 	}

@@ -26,8 +26,8 @@ func TestFirstMarkWaits(t *testing.T) {
 		if !b.Nodes().Marked || b.Behind() {
 			t.Error("a node that joins a marked store does not see it")
 		}
-		a.Directory.Close(ended())
-		b.Directory.Close(ended())
+		a.Close(ended())
+		b.Close(ended())
 	})
 }
 
@@ -145,7 +145,7 @@ func TestStoreAwayAtTheStart(t *testing.T) {
 		if a.readied(ticket) != 1 || a.Behind() {
 			t.Errorf("told %d times, behind: %v", a.readied(ticket), a.Behind())
 		}
-		a.Directory.Close(ended())
+		a.Close(ended())
 	})
 }
 
@@ -158,7 +158,7 @@ func TestClose(t *testing.T) {
 		}
 		quiet(10 * time.Millisecond)
 		n[0].leaveKey("left")
-		n[0].Directory.Close(t.Context())
+		n[0].Close(t.Context())
 		for _, key := range []string{"held", "left"} {
 			n[0].want(m, key, false)
 			n[1].want(m, key, true)
@@ -170,7 +170,7 @@ func TestClose(t *testing.T) {
 		if n[0].Ask(sum("held"), true, time.Now().Add(time.Second), func(Answer) {}) {
 			t.Error("asks after its end")
 		}
-		n[0].Directory.Close(t.Context()) // again
+		n[0].Close(t.Context()) // again
 		n[0].Touch([]byte("held"))
 	})
 }
@@ -186,7 +186,7 @@ func TestCloseWithoutAStore(t *testing.T) {
 			answers := 0
 			n[0].Ask(sum("k"), true, time.Now().Add(time.Hour), func(Answer) { answers++ })
 			start := time.Now()
-			n[0].Directory.Close(t.Context())
+			n[0].Close(t.Context())
 			if took := time.Since(start); took > within {
 				t.Errorf("took %v", took)
 			}
@@ -206,5 +206,5 @@ func TestCloseLeavesNobody(t *testing.T) {
 	n := newNode(t, NewMemory(), 1)
 	n.join("k")
 	n.ask("k", true)
-	n.Directory.Close(t.Context())
+	n.Close(t.Context())
 }

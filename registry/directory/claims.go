@@ -29,7 +29,7 @@ type writer struct {
 
 func newWriter(d *Directory) *writer {
 	w := &writer{d: d, kick: make(chan struct{}, 1)}
-	w.slots.reset()
+	w.reset()
 	return w
 }
 
@@ -129,7 +129,8 @@ func (w *writer) await(h Hash, key []byte, t Ticket) bool {
 	return false
 }
 
-// rewrite writes a key's claim again although it may well stand. It is false if there is no room now.
+// rewrite writes a key's state again although it may well stand: stands is the round in which it is known to, or 0. It
+// is false if there is no room now: half of it is for loops.
 func (w *writer) rewrite(key []byte, stands uint64) bool {
 	h := w.d.cfg.Hash(key)
 	now := w.d.now()
@@ -137,7 +138,7 @@ func (w *writer) rewrite(key []byte, stands uint64) bool {
 	queuedBefore, lingers := w.lists[queued].n, w.lists[lingering].n
 	i := w.byHash[h]
 	switch {
-	case i == 0 && w.waiting() >= w.d.dirtyRoom:
+	case i == 0 && w.waiting() >= max(w.d.dirtyRoom/2, 1):
 		w.mu.Unlock()
 		return false
 	case i == 0:
@@ -147,6 +148,9 @@ func (w *writer) rewrite(key []byte, stands uint64) bool {
 		w.all[i].again = true
 	case w.all[i].phase == lingering || w.all[i].phase == gone:
 		w.move(i, queued, now)
+	}
+	if stands == 0 {
+		w.all[i].stands = 0
 	}
 	wake := w.wakes(queuedBefore, lingers)
 	w.mu.Unlock()

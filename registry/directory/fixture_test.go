@@ -177,7 +177,7 @@ func newNode(t *testing.T, m *Memory, id Instance, adapt ...func(*Config)) *node
 		f(&cfg)
 	}
 	n.Directory = Open(cfg)
-	t.Cleanup(func() { n.Directory.Close(ended()) })
+	t.Cleanup(func() { n.Close(ended()) })
 	return n
 }
 
@@ -246,7 +246,7 @@ func bubble(t *testing.T, nodes int, f func(t *testing.T, m *Memory, n []*node),
 		}
 		f(t, m, all)
 		for _, n := range all {
-			n.Directory.Close(ended())
+			n.Close(ended())
 		}
 	})
 }

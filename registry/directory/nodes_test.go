@@ -122,7 +122,7 @@ func TestNodesSeeEachOther(t *testing.T) {
 			t.Error("b does not know that it is back")
 		}
 		before := n[0].Nodes()
-		n[1].Directory.Close(t.Context())
+		n[1].Close(t.Context())
 		quiet(1200 * time.Millisecond)
 		f("b has left", false, 1)
 		if before.All[2] == nil {
@@ -147,7 +147,7 @@ func TestChanged(t *testing.T) {
 		n[0].join("k")
 		quiet(10 * lease)
 		f("in quiet", false)
-		n[1].Directory.Close(t.Context())
+		n[1].Close(t.Context())
 		quiet(1200 * time.Millisecond)
 		f("a node left", true)
 		n[0].store.set(func(s *faulty) { s.down = true })
@@ -198,7 +198,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 		if n[0].Stats().Warning == "" || second.Stats().Warning == "" {
 			t.Error("not told")
 		}
-		second.Directory.Close(t.Context())
+		second.Close(t.Context())
 		quiet(2 * time.Second)
 		if w := n[0].Stats().Warning; w != "" {
 			t.Errorf("still told: %s", w)

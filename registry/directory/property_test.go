@@ -191,7 +191,7 @@ func TestClaimsFollowTables(t *testing.T) {
 				}
 			}
 			for _, n := range m.nodes {
-				n.Directory.Close(ended())
+				n.Close(ended())
 			}
 		})
 		if t.Failed() {

@@ -294,6 +294,43 @@ func TestRepair(t *testing.T) {
 	})
 }
 
+// What is being repaired is not believed to stand, even if it lingers.
+func TestRepairOfWhatLingers(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.join("k")
+		quiet(10 * time.Millisecond)
+		a.leaveKey("k")
+		m.mu.Lock()
+		clear(m.claims)
+		m.mu.Unlock()
+		a.Repair([]byte("k"))
+		if stands, _ := a.join("k"); stands {
+			t.Error("stands though it is in doubt")
+		}
+		quiet(10 * time.Millisecond)
+		a.want(m, "k", true)
+	})
+}
+
+// Repairs are bounded, and leave room for what loops have to say.
+func TestRepairsAreBounded(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {
+		a := n[0]
+		a.store.set(func(f *faulty) { f.slow = time.Second })
+		for i := range 1000 {
+			a.Repair(fmt.Append(nil, i))
+		}
+		if s := a.Stats(); s.Dirty > 50 || s.Repairs > 50 {
+			t.Errorf("%d wait", s.Dirty)
+		}
+		quiet(10 * time.Second)
+		if s := a.Stats(); s.Dirty > 0 || s.Rounds != 1 {
+			t.Errorf("%d wait, %d rounds", s.Dirty, s.Rounds)
+		}
+	}, func(c *Config) { c.MaxDirty = 100 })
+}
+
 // A repair that comes while the claim is being written is not lost.
 func TestRepairWhileWriting(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, m *Memory, n []*node) {

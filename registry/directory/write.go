@@ -228,7 +228,7 @@ func (w *writer) landClaimed(i int32, key []byte, now time.Duration) {
 		return
 	}
 	if w.blind || !w.mayLinger() {
-		w.slots.renew(i, now)
+		w.renew(i, now)
 		w.move(i, queued, now)
 		return
 	}
@@ -243,7 +243,7 @@ func (w *writer) landRemoved(i int32, key []byte, now time.Duration) {
 	c.stands, c.tries = 0, 0
 	switch {
 	case c.touched, c.tickets != 0 && w.d.cfg.Keys.Held(key):
-		w.slots.renew(i, now)
+		w.renew(i, now)
 		w.move(i, queued, now)
 	case w.mayLinger():
 		w.tickets.drop(c.tickets)
