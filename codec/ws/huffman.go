@@ -48,6 +48,9 @@ func (h *huffman) build(lengths []uint8) bool {
 		}
 		h.symbol[at[n]] = uint16(s)
 		at[n]++
+		if n > fastBits {
+			continue // counted through by next
+		}
 		// Codes stand in the stream with their first bit lowest.
 		code := int(bits.Reverse16(next[n]) >> (16 - n))
 		next[n]++
