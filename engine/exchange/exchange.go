@@ -32,6 +32,8 @@ type Response struct {
 	Type   string // Content-Type, "" for none
 	Fields []field.Field
 	Body   []byte
+
+	Subprotocol []byte // of a WebSocket: one of those that the client offered; empty for none
 }
 
 // Exchange is one request and its response.
@@ -94,6 +96,8 @@ type Handler interface {
 	// Body is the next piece of the request's body.
 	Body(x Exchange, b []byte)
 	Happened(x Exchange, e Event)
+	// Message is a whole message from the client of a WebSocket; data is good until the callback returns.
+	Message(x Exchange, text bool, data []byte)
 	// Ended is the last call for an exchange, however it ended. Why is ReasonDone when it was answered whole.
 	Ended(x Exchange, why record.Reason)
 }

@@ -28,12 +28,12 @@ var claimPending = field.Field{Name: []byte("Push-Claim"), Value: []byte("pendin
 
 // awaitClaims puts off the head of a hold that has joined its keys until other nodes can find them. It reports false
 // when they can already.
-func (g *Gateway) awaitClaims(x exchange.Exchange, f exchange.Form, policy *route.Policy) bool {
+func (g *Gateway) awaitClaims(x exchange.Exchange, f exchange.Form, policy *route.Policy, subprotocol []byte) bool {
 	if g.shared.Abroad == nil {
 		return false
 	}
 	t := g.newTask(x, taskHold, policy)
-	t.form = f
+	t.form, t.subprotocol = f, subprotocol
 	ticket := Ticket{Loop: uint32(g.id), Task: g.index(t), Gen: t.gen}
 	for at := x.Slot; at != 0; at = g.space.At(at).Chain {
 		g.scratch.out = g.shared.Table.AppendName(g.scratch.out[:0], g.space.Member(at).Name)
@@ -63,14 +63,14 @@ func (g *Gateway) claimed(index, gen uint32) {
 
 // parkWaiting ends a hold's wait. Pending says that it was not for its claims.
 func (g *Gateway) parkWaiting(t *task, pending bool) {
-	x, form, policy := g.view(t), t.form, t.policy
+	x, form, policy, p := g.view(t), t.form, t.policy, parking{pending: pending, subprotocol: t.subprotocol}
 	index := g.index(t)
 	g.space.At(x.Slot).Task = 0
 	g.dropTask(index)
 	if pending {
 		g.Stats.Unclaimed++
 	}
-	g.park(x, form, policy, parking{pending: pending})
+	g.park(x, form, policy, p)
 }
 
 // expireClaims sends the heads of holds that have waited long enough, and reports whether others wait.

@@ -177,7 +177,7 @@ func (l *fakeLoop) head(c *call, r *exchange.Response) {
 	if c.over || c.answer.Status != 0 {
 		l.t.Fatalf("slot %d is answered twice: %d, then %d", c.slot, c.answer.Status, r.Status)
 	}
-	c.answer = exchange.Response{Status: r.Status, Type: r.Type}
+	c.answer = exchange.Response{Status: r.Status, Type: r.Type, Subprotocol: slices.Clone(r.Subprotocol)}
 	for _, f := range r.Fields {
 		c.answer.Fields = append(c.answer.Fields, field.Field{Name: slices.Clone(f.Name), Value: slices.Clone(f.Value)})
 	}
@@ -336,13 +336,15 @@ func (l *fakeLoop) begin(request string, lines ...string) *call {
 }
 
 func (l *fakeLoop) beginSized(request string, size int64, lines ...string) *call {
+	protocol := ""
+	request, protocol, _ = strings.Cut(request, " as ")
 	method, target, _ := strings.Cut(request, " ")
 	path, query, _ := strings.Cut(target, "?")
 	c := l.alloc(record.HTTP1)
 	c.Listener = 1
 	h := exchange.Head{
 		Method: []byte(method), Path: []byte(path), Query: []byte(query), Authority: []byte("edge.example"),
-		Fields: fields(lines...), HasBody: size != 0, Length: size, Listener: 1,
+		Protocol: []byte(protocol), Fields: fields(lines...), HasBody: size != 0, Length: size, Listener: 1,
 	}
 	l.g.Begin(l.view(c.slot), &h)
 	return c

@@ -43,6 +43,9 @@ var errMode = &refusal{400, "mode is one of poll, sse, ndjson, multipart, replac
 
 // formOf chooses the wire form of a hold.
 func formOf(h *exchange.Head) (exchange.Form, error) {
+	if string(h.Protocol) == "websocket" {
+		return exchange.WebSocket, nil
+	}
 	if mode, ok := queryValue(h.Query, "mode="); ok {
 		for f := exchange.Poll; f < exchange.Forms; f++ {
 			if len(mode) > 0 && string(mode) == modes[f] {
@@ -85,6 +88,7 @@ func queryHas(query []byte, part string) bool {
 func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.Snapshot, rt *route.Route, rest []byte) {
 	switch string(h.Method) {
 	case "GET":
+	case "CONNECT": // a WebSocket over HTTP/2 (RFC 8441 §4); any other names no path
 	case "HEAD":
 		g.answer(x, 200, "", nil)
 		return
@@ -92,6 +96,10 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		g.allow(x, 204, "GET, HEAD, OPTIONS")
 		return
 	default:
+		g.allow(x, 405, "GET, HEAD, OPTIONS")
+		return
+	}
+	if string(h.Method) == "CONNECT" && len(h.Protocol) == 0 {
 		g.allow(x, 405, "GET, HEAD, OPTIONS")
 		return
 	}
@@ -105,8 +113,15 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	policy := snap.Policy(rt)
+	p := parking{generated: len(rest) == 0}
+	if form == exchange.WebSocket {
+		if p.subprotocol, err = openSocket(h, &policy.Socket); err != nil {
+			g.refuse(x, err)
+			return
+		}
+	}
 	r := g.space.At(x.Slot)
-	generated := len(rest) == 0
+	generated := p.generated
 	if generated && form == exchange.Poll {
 		g.nameKey(x)
 		return
@@ -123,8 +138,8 @@ func (g *Gateway) beginHold(x exchange.Exchange, h *exchange.Head, snap *route.S
 		return
 	}
 	r.Policy = rt.Policy
-	if generated || form == exchange.Poll || !g.awaitClaims(x, form, policy) { // a poll has no head to wait with
-		g.park(x, form, policy, parking{generated: generated})
+	if generated || form == exchange.Poll || !g.awaitClaims(x, form, policy, p.subprotocol) { // a poll has no head to wait with
+		g.park(x, form, policy, p)
 	}
 }
 
@@ -187,8 +202,9 @@ func (g *Gateway) refuseHold(x exchange.Exchange, err error) {
 
 // parking is what a hold's head says of its keys.
 type parking struct {
-	generated bool // its key was made for it, and is in scratch.key
-	pending   bool // other nodes may not find it yet
+	generated   bool   // its key was made for it, and is in scratch.key
+	pending     bool   // other nodes may not find it yet
+	subprotocol []byte // of a WebSocket
 }
 
 // park sends the stream's head and waits. A generated key is told in a field and, in framed forms, as the first event.
@@ -208,7 +224,7 @@ func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Polic
 	if f != exchange.Poll {
 		after = dither(policy.Heartbeat)
 	}
-	g.scratch.response = exchange.Response{Status: 200, Fields: fields}
+	g.scratch.response = exchange.Response{Status: 200, Fields: fields, Subprotocol: p.subprotocol}
 	x.Hold(f, &g.scratch.response, after)
 	g.Stats.Holds[f]++
 	g.Stats.Held++

@@ -99,7 +99,7 @@ type op struct {
 	active bool
 }
 
-// asker is who wants the verdict: a task, or another node.
+// asker is who wants the verdict: a task, another node, or with neither nobody.
 type asker struct {
 	task    uint32
 	taskGen uint32
@@ -214,7 +214,7 @@ func (g *Gateway) conclude(ref Ref, p *op) {
 		g.answerPeer(p)
 	} else {
 		g.Stats.count(p, time.Duration(g.space.Clock()-p.born))
-		if t := g.tasks.all[p.asker.task]; t.gen == p.asker.taskGen {
+		if t := g.tasks.all[p.asker.task]; p.asker.task != 0 && t.gen == p.asker.taskGen {
 			g.verdict(t, p)
 		}
 	}

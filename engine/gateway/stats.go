@@ -28,6 +28,8 @@ type Stats struct {
 	IDs         uint64
 	Errands     uint64 // requests of other nodes
 	Duplicates  uint64 // keys of pushes whose id was seen before
+	Inbound     uint64 // messages of WebSockets' clients that were pushed
+	InboundLost uint64 // of them, that found too many pushes under way
 	Unclaimed   uint64 // holds whose head was sent before other nodes could find them
 }
 

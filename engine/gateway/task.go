@@ -49,8 +49,9 @@ type task struct {
 	batch   batch
 	kept    int // bytes set aside for the body, as counted in tasks.kept
 
-	form   exchange.Form // of a hold that waits
-	claims int           // that it waits for
+	form        exchange.Form // of a hold that waits
+	subprotocol []byte        // of a WebSocket that waits
+	claims      int           // that it waits for
 
 	items     int // seen so far
 	flying    int // dispatched, without a verdict

@@ -73,6 +73,8 @@ func (h *terse) Begin(x exchange.Exchange, _ *exchange.Head) {
 	}
 }
 
+func (h *terse) Message(exchange.Exchange, bool, []byte) {}
+
 func (h *terse) Happened(x exchange.Exchange, e exchange.Event) {
 	if e == exchange.Complete {
 		x.Respond(&h.resp)

@@ -156,6 +156,8 @@ func (s *script) answerTo(x exchange.Exchange, t *talk) {
 	}
 }
 
+func (s *script) Message(exchange.Exchange, bool, []byte) { s.Errorf("a message in HTTP") }
+
 func (s *script) Ended(x exchange.Exchange, why record.Reason) {
 	s.alive(x, "Ended")
 	delete(s.talks, x.Slot)

@@ -29,10 +29,36 @@ type Policy struct {
 	MaxKeys        int           // keys of one request
 	MaxPayload     int           // bytes of one message
 	MaxItemsFlying int           // messages of one publish stream that wait for a verdict
+	Socket         Socket
+}
+
+// Inbound says what becomes of the messages that a WebSocket's client sends.
+type Inbound uint8
+
+// What can become of them.
+const (
+	Ignored   Inbound = iota // read and forgotten
+	Refused                  // the first one ends the connection: 1003
+	Published                // pushed to Socket.Key, so that an application can hear them
+)
+
+// Socket is how a route treats WebSockets, beyond what it does with every hold.
+type Socket struct {
+	Inbound      Inbound
+	Key          string        // Published: where to
+	MaxInbound   int           // bytes of one message from a client: a longer one ends the connection, 1009
+	Rate         int           // messages and pings a second from one client, on average; more end the connection, 1008
+	Burst        int           // of them that may come at once
+	Pong         time.Duration // silence after a ping of ours that ends the connection
+	Subprotocols []string      // that the route speaks, best first; a client that offers others gets none
+	Origins      []string      // of pages that may open one, such as https://app.example; none: every page
+	ClientKeys   bool          // clients may add and give up keys by a command
+	Deflate      bool          // compress messages for clients that can take it
 }
 
 // Filled is the policy with the defaults in place of its zeros: polls of 30 s, a heartbeat after about 50 s (below the
-// 60 s after which many proxies give up on a silent stream), 16 keys, messages of 1 MiB, 256 items under way.
+// 60 s after which many proxies give up on a silent stream), 16 keys, messages of 1 MiB, 256 items under way; of a
+// WebSocket's client messages of 64 KiB, 50 a second and 100 at once, and a pong within 10 s.
 func (p Policy) Filled() Policy {
 	span := func(v *time.Duration, d time.Duration) {
 		if *v == 0 {
@@ -49,6 +75,10 @@ func (p Policy) Filled() Policy {
 	size(&p.MaxKeys, 16)
 	size(&p.MaxPayload, 1<<20)
 	size(&p.MaxItemsFlying, 256)
+	size(&p.Socket.MaxInbound, 64<<10)
+	size(&p.Socket.Rate, 50)
+	size(&p.Socket.Burst, 100)
+	span(&p.Socket.Pong, 10*time.Second)
 	return p
 }
 

@@ -3,6 +3,7 @@ package route
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -96,11 +97,13 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 
 func TestFilled(t *testing.T) {
 	p := Policy{}.Filled()
-	if p.PollTimeout != 30*time.Second || p.Heartbeat != 50*time.Second || p.MaxKeys != 16 || p.MaxPayload != 1<<20 || p.MaxItemsFlying != 256 {
+	if p.PollTimeout != 30*time.Second || p.Heartbeat != 50*time.Second || p.MaxKeys != 16 || p.MaxPayload != 1<<20 || p.MaxItemsFlying != 256 ||
+		p.Socket.MaxInbound != 64<<10 || p.Socket.Rate != 50 || p.Socket.Burst != 100 || p.Socket.Pong != 10*time.Second {
 		t.Errorf("defaults %+v", p)
 	}
-	own := Policy{PollTimeout: time.Second, Heartbeat: -1, RetryHint: 1, MaxKeys: 1, MaxPayload: 2, MaxItemsFlying: 3}
-	if own.Filled() != own {
+	own := Policy{PollTimeout: time.Second, Heartbeat: -1, RetryHint: 1, MaxKeys: 1, MaxPayload: 2, MaxItemsFlying: 3,
+		Socket: Socket{MaxInbound: 4, Rate: 5, Burst: 6, Pong: 7}}
+	if !reflect.DeepEqual(own.Filled(), own) {
 		t.Errorf("%+v became %+v", own, own.Filled())
 	}
 	s := Snapshot{Policies: []Policy{p, own}, Routes: []Route{{Policy: 1}}}
