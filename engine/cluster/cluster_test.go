@@ -379,3 +379,22 @@ func TestStaleClaimIsRepaired(t *testing.T) {
 	}
 	a.until("the claim is gone", func() bool { return len(owners()) == 0 })
 }
+
+// A client that has moved is found through the node that it left, whose claim lingers.
+func TestFoundThroughTheNodeThatWasLeft(t *testing.T) {
+	t.Parallel()
+	_, nodes := newCluster(t, 2)
+	a, b := nodes[0], nodes[1]
+	for i := range 30 {
+		key := fmt.Sprintf("k%d", i)
+		s := a.sub(key)
+		if v := a.push(key, "m"); v.status != 200 { // a's own claim is kept now
+			t.Fatalf("%+v", v)
+		}
+		s.cancel()
+		next := b.sub(key)
+		if v := a.push(key, "moved"); v.status != 200 {
+			t.Errorf("%s: %+v, pending %v", key, v, next.pending)
+		}
+	}
+}

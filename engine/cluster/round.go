@@ -33,7 +33,11 @@ func (q *inquiry) beginBlind(p *picture) {
 func (q *inquiry) round(p *picture, owners, candidates []directory.Instance) {
 	q.waiting++ // this call: reports may come while it asks
 	for _, id := range owners {
-		if id == q.c.self.Instance || slices.Contains(q.asked, id) {
+		if id == q.c.self.Instance {
+			q.c.repair(&q.request)
+			continue
+		}
+		if slices.Contains(q.asked, id) {
 			continue
 		}
 		q.asked = append(q.asked, id)

@@ -32,11 +32,10 @@ func (c *Cluster) Send(ref gateway.Ref, r *peer.Request) bool {
 	if r.All {
 		return c.sendAll(p, ref, r)
 	}
+	_, held := c.shared.Table.Lookup(r.Key)
 	by, generated := c.shared.Maker(r.Key)
-	if generated && by == uint64(c.self.Instance) {
-		if _, held := c.shared.Table.Lookup(r.Key); held {
-			return true
-		}
+	if held && generated && by == uint64(c.self.Instance) {
+		return true
 	}
 	h := c.hash.Sum(r.Key)
 	l := &c.lines[h[0]%lineParts]
@@ -48,8 +47,13 @@ func (c *Cluster) Send(ref gateway.Ref, r *peer.Request) bool {
 			c.newInquiry(ref, h, r).begin(p, directory.Owners{directory.Instance(by)})
 			return false
 		}
+		if !p.nodes.Current { // the directory has been silent for a while: it is not waited for
+			c.newInquiry(ref, h, r).beginBlind(p)
+			return false
+		}
 		if owners, kept := c.dir.Peek(h); kept {
-			if onlySelf(owners, c.self.Instance) && len(p.behind) == 0 {
+			// Without a holder here the kept answer is out of date, and no ground for saying that there is nobody.
+			if held && onlySelf(owners, c.self.Instance) && len(p.behind) == 0 {
 				c.stats.local.Add(1)
 				return true
 			}

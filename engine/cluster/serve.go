@@ -20,8 +20,8 @@ func (c *Cluster) Serve(_ uint64, o peer.Origin, r *peer.Request) {
 	}
 }
 
-// repair writes the claim of a key that another node looks for here in vain: the store may have one that is out of date,
-// as after a failover that lost its removal. A node that is behind is asked for any key, and repairs nothing.
+// repair writes the claim of a key that is looked for here in vain: the store may have one that is out of date, as after a
+// failover that lost its removal. A node that is behind is asked for any key, and repairs nothing.
 func (c *Cluster) repair(r *peer.Request) {
 	if r.All || c.dir.Behind() {
 		return
