@@ -31,7 +31,7 @@ func check(h *history) *findings {
 	f.receipts(h.holds, attempts)
 	for id, all := range attempts {
 		slices.SortFunc(all, func(a, b *push) int { return cmp.Compare(a.invoked, b.invoked) })
-		f.judge(id, all, holds[all[0].key])
+		f.judge(h, id, all, holds[all[0].key])
 	}
 	f.order(h, holds)
 	slices.Sort(f.violations)
@@ -72,13 +72,13 @@ func (f *findings) receipts(holds []*hold, attempts map[string][]*push) {
 }
 
 // judge compares what publishers were told of one message with what became of it.
-func (f *findings) judge(id string, all []*push, holds []*hold) {
+func (f *findings) judge(h *history, id string, all []*push, holds []*hold) {
 	came, perhaps := 0, 0 // holds that have it; that may have it in a socket that was never read
 	for _, x := range holds {
 		switch {
 		case x.received(id):
 			came++
-		case x.asked <= all[len(all)-1].answered && x.mayHaveMissed(all[len(all)-1].answered) && x.ended >= all[0].invoked:
+		case x.asked <= all[len(all)-1].answered && x.mayHaveMissed(all[len(all)-1].answered) && h.noticed(x) >= all[0].invoked:
 			perhaps++
 		}
 	}

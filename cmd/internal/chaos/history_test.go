@@ -81,6 +81,10 @@ func (h *hold) mayHaveMissed(answered moment) bool {
 // readGrace is how late a client of a busy machine may read what its socket has.
 const readGrace = 2 * time.Second
 
+// noticeGrace is how late a node of a busy machine may learn that a client has closed: until then its kernel takes what is
+// sent.
+const noticeGrace = time.Second
+
 // push is one attempt to publish a message, as the publisher saw it.
 type push struct {
 	id, key, node     string
@@ -110,6 +114,24 @@ type history struct {
 	lock   sync.Mutex
 	holds  []*hold
 	pushes []*push
+	stalls []stall
+}
+
+// stall is a time in which a node stood still.
+type stall struct {
+	node     string
+	from, to moment
+}
+
+// noticed is when a node knew at the latest that a hold was over. One that stands still learns nothing.
+func (h *history) noticed(x *hold) moment {
+	at := x.ended
+	for _, s := range h.stalls {
+		if s.node == x.node && s.from <= at && at <= s.to {
+			at = s.to
+		}
+	}
+	return at + noticeGrace
 }
 
 func (h *history) addHold(x *hold) {
@@ -122,6 +144,22 @@ func (h *history) addPush(p *push) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	h.pushes = append(h.pushes, p)
+}
+
+func (h *history) addStall(node string, at moment) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.stalls = append(h.stalls, stall{node: node, from: at, to: forever})
+}
+
+func (h *history) endStall(node string, at moment) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for i := range h.stalls {
+		if s := &h.stalls[i]; s.node == node && s.to == forever {
+			s.to = at
+		}
+	}
 }
 
 // byKey sorts out whose holds are whose.
@@ -137,5 +175,6 @@ func (h *history) byKey() map[string][]*hold {
 type fault struct {
 	name    string
 	at      moment
+	several bool     // more than one thing breaks from now on: no time to recover is promised
 	without []string // nodes that are down or stand still: their clients and publishers are excused until the next one
 }

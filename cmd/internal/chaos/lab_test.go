@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -175,6 +176,17 @@ func (l *lab) kill(n *node) {
 			x.down = at
 		}
 	}
+}
+
+// stall makes a node stand still, until resume.
+func (l *lab) stall(n *node) {
+	l.history.addStall(n.name, l.now())
+	n.signal(syscall.SIGSTOP)
+}
+
+func (l *lab) resume(n *node) {
+	n.signal(syscall.SIGCONT)
+	l.history.endStall(n.name, l.now())
 }
 
 // end stops the publishers, then the clients, and waits for all of them.

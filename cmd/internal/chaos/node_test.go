@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,10 +48,6 @@ func (n *node) begin() {
 		n.t.Fatalf("%s is not ready: %s", n.name, n.lastWords(20))
 	}
 }
-
-func (n *node) stop() { n.signal(syscall.SIGSTOP) }
-
-func (n *node) cont() { n.signal(syscall.SIGCONT) }
 
 // isWell wants the daemon to run, and never to have said what only a defect says.
 func (n *node) isWell() {

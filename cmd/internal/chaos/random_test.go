@@ -27,7 +27,7 @@ type event struct {
 
 var events = []event{
 	{name: "kill -9 of %s", begin: (*lab).kill, end: func(_ *lab, n *node) { n.begin() }},
-	{name: "%s stands still", begin: func(_ *lab, n *node) { n.stop() }, end: func(_ *lab, n *node) { n.cont() }},
+	{name: "%s stands still", begin: (*lab).stall, end: (*lab).resume},
 	{name: "%s and the next are cut", begin: func(l *lab, n *node) { l.net.cut(n.host, l.after(n).host) }, end: mend},
 	{name: "the next hears nothing of %s", begin: func(l *lab, n *node) { l.net.cutOneWay(n.host, l.after(n).host) }, end: mend},
 	{name: "%s and the store are cut", begin: func(l *lab, n *node) { l.net.cut(n.host, l.storeHost) }, end: mend},
@@ -101,6 +101,8 @@ func storm(t *testing.T, seed uint64, faults int) {
 		}
 	}()
 	l.load(s, seed)
+	l.faults = nil
+	l.mark(fault{name: "several at a time", several: true})
 	possible := slices.DeleteFunc(slices.Clone(events), func(e event) bool { return e.on != nil && !slices.Contains(e.on, s.topology) })
 	open := map[string]func(){} // by what is broken: nothing breaks twice at a time
 	for range faults {

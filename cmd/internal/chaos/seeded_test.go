@@ -23,7 +23,7 @@ func invent(seed uint64) *history {
 				x.closing = x.headed + moment(5e9+rng.IntN(1e10))
 				x.ended = x.closing + moment(rng.IntN(1e6))
 				h.addHold(x)
-				at = x.ended + moment(rng.IntN(2e9))
+				at = x.ended + noticeGrace + moment(rng.IntN(2e9))
 			}
 		}
 	}
