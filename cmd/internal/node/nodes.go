@@ -69,7 +69,29 @@ func remarks(s *cluster.Stats) (all []string) {
 			all = append(all, text)
 		}
 	}
-	return append(all, broken(s.Nodes)...)
+	if name := namesake(s.Nodes); name != "" && d.Warning == "" {
+		all = append(all, fmt.Sprintf("two nodes are named %q: give each its own --node", name))
+	}
+	links := broken(s.Nodes)
+	if n := s.Faults[peer.BadProof]; n > 0 && len(links) > 0 {
+		all = append(all, fmt.Sprintf("%d connections to the peer listener were refused since the start: they did not know this node's --cluster-secret-file", n))
+	}
+	return append(all, links...)
+}
+
+// namesake is a name that two nodes bear that are both there: what was restarted has no link to its old instance.
+func namesake(nodes []cluster.NodeInfo) string {
+	last := "" // of those that are there; they come by name
+	for i := range nodes {
+		switch n := &nodes[i]; {
+		case !n.Self && n.Link != peer.Up.String():
+		case n.Name == last:
+			return n.Name
+		default:
+			last = n.Name
+		}
+	}
+	return ""
 }
 
 // maxBroken bounds the links that are remarked on: where more are down, they are down for one reason.

@@ -76,7 +76,24 @@ func TestBrokenLinksAreRemarkedOn(t *testing.T) {
 	down := cluster.NodeInfo{Name: "c", Address: "h:2", Link: "down", Stats: peer.LinkStats{Error: "silent"}}
 	f("", up)
 	f("no link to c at h:2: silent", up, down)
+	f("", up, cluster.NodeInfo{Name: "b", Link: "refused", Lapsed: true}) // it was restarted
+	f(`two nodes are named "b": give each its own --node`, up, up)
+	f(`two nodes are named "a": give each its own --node`, cluster.NodeInfo{Name: "a", Link: "up"}, up)
 	f(strings.Repeat("no link to c at h:2: silent; ", maxBroken)+"no link to 2 more", slices.Repeat([]cluster.NodeInfo{down}, maxBroken+2)...)
+}
+
+// A wrong secret looks like a network that cuts; the refusals tell. Long after, with all links up, they are no news.
+func TestWrongSecretsAreRemarkedOn(t *testing.T) {
+	f := func(want int, others ...cluster.NodeInfo) {
+		t.Helper()
+		e := crowd(others...)
+		e.stats.Cluster.Faults = map[peer.Fault]uint64{peer.BadProof: 7}
+		if got := strings.Join(New(e).Nodes().Remarks, "; "); strings.Count(got, "7 connections to the peer listener were refused") != want {
+			t.Errorf("got %q, want %d remarks on them", got, want)
+		}
+	}
+	f(1, cluster.NodeInfo{Name: "b", Link: "down", Stats: peer.LinkStats{Error: "EOF"}})
+	f(0, cluster.NodeInfo{Name: "b", Link: "up"})
 }
 
 // read scrapes a node.
