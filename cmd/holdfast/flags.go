@@ -51,7 +51,7 @@ func newServing() *serving {
 		drainPace:     10 * time.Second,
 		policy:        route.Policy{}.Filled(),
 		clustering: clustering{
-			directory: alone, claimTTL: directory.DefaultClaimTTL, timeout: time.Second, prefix: "hf", cached: 256 << 10,
+			directory: alone, claimTTL: directory.DefaultClaimTTL, timeout: 2 * time.Second, prefix: "hf", cached: 256 << 10,
 		},
 		engine: engine.Config{
 			Node:        defaultNode,

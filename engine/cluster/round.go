@@ -88,7 +88,7 @@ func (q *inquiry) ask(p *picture, id directory.Instance) {
 	case err == nil:
 		q.c.stats.forwards.Add(1)
 		q.waiting++
-	case errors.Is(err, peer.ErrBusy):
+	case errors.Is(err, peer.ErrBusy), errors.Is(err, peer.ErrLarge):
 		q.total.Refused++
 	default:
 		q.relay(p, id)

@@ -46,7 +46,7 @@ func (c *Cluster) passOn(o peer.Origin, r *peer.Request) {
 		c.mesh.Reply(o, &report)
 	})
 	switch {
-	case errors.Is(err, peer.ErrBusy):
+	case errors.Is(err, peer.ErrBusy), errors.Is(err, peer.ErrLarge):
 		c.mesh.Reply(o, &peer.Report{Refused: 1})
 	case err != nil:
 		c.mesh.Reply(o, &peer.Report{Unreached: 1})
