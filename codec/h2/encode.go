@@ -42,13 +42,14 @@ var staticNames = [...]string{
 	"user-agent", "vary", "via", "www-authenticate",
 }
 
-var staticIndex = make(map[string]uint8, len(staticNames))
-
-func init() {
+// staticIndex is the way back from a name.
+var staticIndex = func() map[string]uint8 {
+	m := make(map[string]uint8, len(staticNames))
 	for i, name := range staticNames {
-		staticIndex[name] = uint8(firstName + i)
+		m[name] = uint8(firstName + i)
 	}
-}
+	return m
+}()
 
 // AppendTableZero says that this encoder uses no table. It comes first in the first block on a connection: a peer that
 // has lowered its table's size waits for it, RFC 7541 §4.2.
