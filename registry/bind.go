@@ -12,24 +12,16 @@ func (t *Table) tell(key []byte) {
 	told.Put(b)
 }
 
-// Bind makes h a holder of key, the newest on its loop. It returns the key's
-// name and the member that was the newest of that loop before, 0 if it had none:
-// the caller links h to it. Only h's own loop may call.
-func (t *Table) Bind(key []byte, h Handle) (Name, Handle, error) {
+// Bind makes h a holder of key, the newest on its loop. next is the member that
+// was the newest of that loop before, 0 if it had none: the caller links h to
+// it. Only h's own loop may call.
+func (t *Table) Bind(key []byte, h Handle) (n Name, next Handle, err error) {
 	switch {
 	case !validKey(key):
 		return 0, 0, ErrKey
 	case h.Gen() == 0 || h.Loop() >= t.loops:
 		return 0, 0, ErrHandle
 	}
-	n, next, first, err := t.bind(key, h)
-	if first && t.changed != nil {
-		t.tell(key)
-	}
-	return n, next, err
-}
-
-func (t *Table) bind(key []byte, h Handle) (n Name, next Handle, first bool, err error) {
 	s, tag := t.place(t.hash(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,13 +29,16 @@ func (t *Table) bind(key []byte, h Handle) (n Name, next Handle, first bool, err
 	i := s.cells.Load().index(&t.arena, tag, key)
 	if i < 0 {
 		n, err = t.bindFirst(s, tag, key, h)
-		return n, 0, err == nil, err
+		if err == nil && t.changed != nil {
+			t.tell(key) // before anybody else can be the second holder
+		}
+		return n, 0, err
 	}
 	c := &(*s.cells.Load())[i]
 	if next, err = t.bindMore(s, c, h); err != nil {
-		return 0, 0, false, err
+		return 0, 0, err
 	}
-	return wordName(c.word.Load()), next, false, nil
+	return wordName(c.word.Load()), next, nil
 }
 
 // bindFirst enters a key that nobody holds.

@@ -41,10 +41,11 @@ type Config struct {
 	// what MaxKeys does not: long names, and names of one length after another
 	// that leave pages partly used.
 	MaxMemory int
-	// Changed, if set, hears of each key that has got its first holder or lost
-	// its last, after the fact and outside every lock, on the loop that did it.
-	// Two calls for one key may come in either order: ask Lookup what holds now.
-	// It must not block, keep key or call Bind or Release.
+	// Changed, if set, hears of each key that has got its first holder, before
+	// there can be a second one, and of each that has lost its last, some time
+	// after. Calls for one key may so come in either order: ask Lookup what holds
+	// now. It is called by the loop that did it, which may hold a shard's lock: it
+	// must not block, keep key or call anything but lookups.
 	Changed func(key []byte)
 }
 
