@@ -59,6 +59,7 @@ func (l *Loop) bury(slot uint32) {
 	if r.Kind == record.Stream {
 		l.wheel.Cancel(slot)
 		l.give(slot)
+		l.tell()
 		return
 	}
 	l.abandon(r)

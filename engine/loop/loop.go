@@ -114,6 +114,9 @@ type Loop struct {
 	reaped []uint32 // connections to end in this tick
 	spare  []uint32
 
+	deferred []func() // by sessions, for the flush
+	resting  []func()
+
 	swept   int64 // when stalled queues were last looked for
 	stopped bool
 	leaving bool // CloseListeners was called
@@ -196,7 +199,7 @@ func (l *Loop) Tick() {
 
 // patience is how long the next wait may last: the earliest of the loop's named reasons to wake.
 func (l *Loop) patience() time.Duration {
-	if len(l.ready)+len(l.dirty)+len(l.reaped) > 0 || l.again == 0 || l.stopped {
+	if len(l.ready)+len(l.dirty)+len(l.reaped)+len(l.deferred)+len(l.fates) > 0 || l.again == 0 || l.stopped {
 		return 0
 	}
 	wait := l.wheel.Next(l.now)

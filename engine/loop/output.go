@@ -102,6 +102,7 @@ func (l *Loop) markDirty(slot uint32, r *conn) {
 
 // flush sends what this tick staged. Telling a push's fate may write a verdict, so it goes a few rounds.
 func (l *Loop) flush() {
+	l.runDeferred()
 	for range flushRounds {
 		if len(l.dirty) == 0 {
 			return
@@ -174,11 +175,7 @@ func (l *Loop) gather(q *queue) (parts [][]byte, total int) {
 	parts = l.parts[:0]
 	for i := q.head; i < len(q.items) && len(parts) < partsPerSend-2; i++ {
 		it := &q.items[i]
-		if it.frame != nil {
-			parts = it.frame.Parts(parts, it.payload)
-		} else {
-			parts = append(parts, it.buf.B)
-		}
+		parts = it.parts(parts)
 		total += it.size
 	}
 	l.parts = parts[:0]

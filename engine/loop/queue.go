@@ -16,6 +16,7 @@ type item struct {
 	frame   *mem.Frame
 	buf     *mem.Buffer
 	size    int
+	from    int // offset into the frame, of which there may be size bytes only
 	ticket  uint32
 	waiting bool // its fate is not known yet
 	stays   bool // no policy drops it once it is queued
