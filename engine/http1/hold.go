@@ -4,10 +4,8 @@ import (
 	"time"
 
 	"holdfast/codec/h1"
-	"holdfast/codec/multipart"
-	"holdfast/codec/ndjson"
-	"holdfast/codec/sse"
 	"holdfast/engine/exchange"
+	"holdfast/engine/form"
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
 )
@@ -23,47 +21,20 @@ const (
 	wires       = wirePoll + 4
 )
 
-// framers make a payload's frame in each wire form; made once, so that no delivery allocates a closure. words are what
-// the forms' streams say by themselves.
+// framers make a payload's frame in each wire form; made once, so that no delivery allocates a closure.
 type framers struct {
-	wire     [wires]mem.Framer
-	boundary []byte
-	words    [exchange.Forms]words
-}
-
-// words are of one form. What is empty cannot be said in it.
-type words struct {
-	kind   string // Content-Type
-	open   []byte // behind the head
-	beat   []byte
-	goaway []byte
+	wire  [wires]mem.Framer
+	words *[exchange.Forms]form.Words
 }
 
 func (f *framers) init(s *Sessions, boundary string) {
-	f.boundary = []byte(boundary)
-	f.words = [exchange.Forms]words{
-		exchange.SSE: {
-			kind: "text/event-stream", beat: []byte(":\n\n"),
-			goaway: sse.Append(nil, nil, []byte("goaway"), []byte("{}")),
-		},
-		exchange.NDJSON: {kind: "application/x-ndjson", beat: []byte("\n"), goaway: []byte("{\"event\":\"goaway\"}\n")},
-		exchange.Mixed: {
-			kind: "multipart/mixed; boundary=" + boundary, open: multipart.AppendOpen(nil, f.boundary),
-			beat: multipart.AppendHeartbeat(nil, f.boundary), goaway: multipart.AppendGoaway(nil, f.boundary),
-		},
-		exchange.Replace: { // a beat would replace what is shown
-			kind: "multipart/x-mixed-replace; boundary=" + boundary, open: multipart.AppendOpen(nil, f.boundary),
-			goaway: multipart.AppendGoaway(nil, f.boundary),
-		},
-		exchange.Raw: {kind: "application/octet-stream"},
-	}
-	streams := map[exchange.Form]mem.Framer{
-		exchange.SSE: frameSSE, exchange.NDJSON: frameNDJSON, exchange.Raw: frameRaw,
-		exchange.Mixed: f.framePart, exchange.Replace: f.framePart,
-	}
-	for form, framer := range streams {
-		f.wire[wireBare+int(form)] = framer
-		f.wire[wireChunked+int(form)] = chunked(framer)
+	book := form.New(boundary)
+	f.words = &book.Words
+	for as, framer := range book.Framers {
+		if framer != nil {
+			f.wire[wireBare+as] = framer
+			f.wire[wireChunked+as] = chunked(framer)
+		}
 	}
 	for variant := range 4 {
 		var flags uint16
@@ -77,39 +48,6 @@ func (f *framers) init(s *Sessions, boundary string) {
 			return s.framePoll(dst, p, flags)
 		}
 	}
-}
-
-func frameSSE(dst []byte, p *mem.Payload) ([]byte, int) {
-	if !sse.Carries(p.Data) {
-		return nil, -1
-	}
-	return sse.Append(dst, p.ID, p.Event, p.Data), -1
-}
-
-func frameNDJSON(dst []byte, p *mem.Payload) ([]byte, int) {
-	out, ok := ndjson.AppendMessage(dst, p.ID, p.Event, p.Type, p.Data)
-	if !ok {
-		return nil, -1
-	}
-	return out, -1
-}
-
-func frameRaw(dst []byte, p *mem.Payload) ([]byte, int) {
-	if len(p.Data) == 0 {
-		return nil, -1 // nothing to send, and an empty chunk would end the stream
-	}
-	return dst, len(dst)
-}
-
-// framePart is one part of a multipart answer. A payload that contains the boundary is not carried: its publisher may
-// have learnt the boundary as a subscriber and try to forge parts.
-func (f *framers) framePart(dst []byte, p *mem.Payload) ([]byte, int) {
-	if !multipart.Carries(p.Data, f.boundary) {
-		return nil, -1
-	}
-	dst = multipart.AppendPartHead(dst, p.ID, p.Event, p.Type, len(p.Data))
-	split := len(dst)
-	return multipart.AppendPartTail(dst, f.boundary), split
 }
 
 // chunked wraps a form's frame in one chunk (RFC 9112 §7.1).
@@ -179,9 +117,9 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	} else {
 		s.move(r, stateHold)
 		words := &s.framers.words[f]
-		resp.Type = words.kind
+		resp.Type = words.Kind
 		s.Open(slot, resp)
-		s.Write(slot, words.open)
+		s.Write(slot, words.Open)
 	}
 }
 
@@ -240,7 +178,7 @@ func (s *Sessions) Beat(slot uint32, after time.Duration) {
 	if r.State != stateHold || s.l.Queued(slot) > 0 {
 		return
 	}
-	s.Write(slot, s.framers.words[r.Form].beat)
+	s.Write(slot, s.framers.words[r.Form].Beat)
 }
 
 // Goaway ends a hold in its form's own words: the client may come back.
@@ -253,6 +191,6 @@ func (s *Sessions) Goaway(slot uint32) {
 		s.Respond(slot, &exchange.Response{Status: 204})
 		return
 	}
-	s.Write(slot, s.framers.words[r.Form].goaway)
+	s.Write(slot, s.framers.words[r.Form].Goaway)
 	s.End(slot)
 }
