@@ -240,7 +240,7 @@ func (a *asking) publisher() flags.Table {
 		flags.New("id", "Message", "text", &a.id, "The message's Push-Id, which subscribers see. Empty lets the node make one.").Once(),
 		flags.New("event", "Message", "text", &a.event, "The message's name, which EventSource clients listen for.").Once(),
 		flags.New("type", "Message", "media type", &a.kind, "What the data is, such as application/json.").Once(),
-		flags.New("all", "Message", "switch", &a.all, "Send to every subscriber of the node instead of a key's.").Once(),
+		flags.New("all", "Message", "switch", &a.all, "Send to every subscriber, on every node of the cluster, instead of a key's.").Once(),
 	}.Strict()
 }
 

@@ -33,7 +33,7 @@ type Client struct {
 // Message is one push.
 type Message struct {
 	Key   []byte // empty with All
-	All   bool   // to every hold of the node
+	All   bool   // to every hold of the cluster
 	Data  []byte
 	Type  string // Content-Type
 	ID    string
