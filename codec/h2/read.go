@@ -51,7 +51,8 @@ func (r *Reader) Open() uint32 { return r.block }
 
 // Next reads the next event from b, which begins where the last call's n ended. It reads n bytes of it even when there
 // is More to come. An error is an *Error and f.Header names its frame; after one of Stream scope reading goes on behind
-// that frame, after one of Connection scope it does not.
+// that frame, whose Length still counts against the connection's window if it is DATA (RFC 9113 §6.9), after one of
+// Connection scope it does not.
 func (r *Reader) Next(b []byte, lim *Limits) (f Frame, n int, err error) {
 	for {
 		switch r.stage {
