@@ -94,6 +94,10 @@ func TestRandomFaults(t *testing.T) {
 func storm(t *testing.T, seed uint64, faults int) {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	s := usual.on([]topology{single, single, sentinel, sharded}[rng.IntN(4)])
+	s.keys, s.rate = 40+rng.IntN(200), 100+rng.IntN(150)
+	if rng.IntN(2) == 0 {
+		s.habit = hopping
+	}
 	l := newLab(t, s)
 	defer func() {
 		if t.Failed() {
