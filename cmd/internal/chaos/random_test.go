@@ -101,7 +101,11 @@ func storm(t *testing.T, seed uint64, faults int) {
 	l := newLab(t, s)
 	defer func() {
 		if t.Failed() {
-			t.Logf("again, with %d faults: SEED=%d go test -run TestRandomFaults ./cmd/internal/chaos", faults, seed)
+			how := "go test -run TestRandomFaults ./cmd/internal/chaos"
+			if os.Getenv(durationVar) != "" {
+				how = "make chaos"
+			}
+			t.Logf("again: SEED=%d %s", seed, how)
 		}
 	}()
 	l.load(s, seed)

@@ -118,4 +118,3 @@ func left(t *testing.T, dir string) (all []string) {
 	}
 	return all
 }
-
