@@ -11,8 +11,8 @@
 // A lookup must never block, lock or allocate, and must never answer with a
 // handle that was not bound to exactly that key.
 //
-// Locks nest one way: a shard's, then the arena's. Neither is held across a
-// call to the caller.
+// Locks nest one way: a shard's, then the arena's. Only Config.Changed is called
+// under one, a shard's; neither is held across another call to the caller.
 //
 // Reading order: handle.go, table.go (what a reader does), bind.go (what a
 // writer does), cells.go (the hash table and the argument why readers need no

@@ -5,6 +5,7 @@ import (
 
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
+	"holdfast/registry"
 	"holdfast/registry/peer"
 )
 
@@ -23,13 +24,16 @@ type Abroad interface {
 // Ticket names a hold that waits for its claims.
 type Ticket struct{ Loop, Task, Gen uint32 }
 
-// errand is a request of another node on its way to the loop that serves it. It owns a reference to the payload.
+// errand is a request of another node, or a change of a hold's keys, on its way to the loop that serves it. It owns a
+// reference to the payload.
 type errand struct {
 	origin  peer.Origin
 	verb    peer.Verb
 	all     bool
 	payload *mem.Payload
 	key     []byte
+	conn    registry.Handle // of a change of keys, from another loop
+	command *command
 }
 
 var errandSeed = maphash.MakeSeed()

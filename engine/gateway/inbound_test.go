@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -237,5 +238,57 @@ func TestRekeyModel(t *testing.T) {
 			}
 		}
 		w.rest()
+	}
+}
+
+// A publisher changes the keys of any connection of the node, by its id.
+func TestPublisherChangesKeys(t *testing.T) {
+	w := newWorld(t, 3, Config{}, route.Policy{MaxKeys: 2})
+	held := w.loops[1].sub("a")
+	idle := w.loops[1].begin("POST /push/x")
+	id := func(c *call) string { return fmt.Sprintf("%x", uint64(c.loop.Handle(c.slot))) }
+	patch := func(loop int, target, body string) *call {
+		c := w.loops[loop].post("PATCH /push?"+target, body)
+		w.rest()
+		return c
+	}
+	turn := 0
+	f := func(target, body string, status int, keys string) {
+		t.Helper()
+		turn++ // each loop is asked now and then
+		if c := patch(turn%3, target, body); c.answer.Status != status {
+			t.Errorf("%s %.40s: %s; want %d", target, body, c, status)
+		}
+		if got := strings.Join(w.loops[1].g.keysOf(held.slot), " "); got != keys {
+			t.Errorf("%s %.40s: holds %q; want %q", target, body, got, keys)
+		}
+	}
+	f("conn="+id(held), `{"subscribe":["b"]}`, 200, "a b")
+	f("conn="+id(held), ` {"subscribe":["c"]} `, 400, "a b")
+	f("conn="+id(held), `{"unsubscribe":["a"]}`, 200, "b")
+	f("conn="+id(held), `{"unsubscribe":["b"]}`, 400, "b")
+	f("conn="+id(held), `{"unsubscribe":`, 400, "b")
+	f("conn="+id(held), `[]`, 400, "b")
+	f("conn="+id(held), ``, 400, "b")
+	f("conn="+id(held), `{"subscribe":["`+strings.Repeat("x", 300)+`"]}`, 400, "b")
+	f("conn="+id(held), `{"subscribe":["`+strings.Repeat("x", maxCommand)+`"]}`, 413, "b")
+	f("conn="+id(idle), `{"subscribe":["c"]}`, 404, "b")
+	f("conn=ffffffffffffffff", `{"subscribe":["c"]}`, 404, "b")
+	f("conn=0", `{"subscribe":["c"]}`, 404, "b")
+	f("conn=x", `{"subscribe":["c"]}`, 400, "b")
+	f("", `{"subscribe":["c"]}`, 400, "b")
+	for range w.loops {
+		f("conn="+id(held), `{"subscribe":["c"],"unsubscribe":["b"]}`, 200, "c")
+		f("conn="+id(held), `{"subscribe":["b"],"unsubscribe":["c"]}`, 200, "b")
+	}
+	gone := id(held)
+	held.leave()
+	for loop := range w.loops {
+		if c := patch(loop, "conn="+gone, `{"subscribe":["c"]}`); c.answer.Status != 404 {
+			t.Errorf("after it left: %s", c)
+		}
+		if n := w.loops[loop].g.ops.waiting; n != 0 {
+			t.Errorf("%d pushes wait", n)
+		}
 	}
 }

@@ -15,6 +15,7 @@ const (
 	letterAll                  // to every loop: deliver to everybody
 	letterReport               // to the publisher's loop: what became of it here, or on the other nodes
 	letterErrand               // from another node
+	letterRekey                // to a hold's loop: its keys are to change
 	letterClaimed              // to a hold's loop: one of its keys is claimed
 )
 
@@ -64,6 +65,8 @@ func (g *Gateway) open(m *letter) {
 		g.report(m.ref, &m.account)
 	case letterErrand:
 		g.serve(m.errand)
+	case letterRekey:
+		g.tell(m.ref, g.rekeyConn(m.errand.conn, m.errand.command))
 	case letterClaimed:
 		g.claimed(m.ref.index, m.ref.gen)
 	}

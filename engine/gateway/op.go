@@ -67,6 +67,7 @@ type account struct {
 	counts
 	announced int      // home: how many other loops will report
 	nodes     []string // other nodes that had holders
+	err       error    // why keys were not changed
 	home      bool     // this is the report of one of the push's keys' homes, or of the other nodes
 }
 
@@ -93,6 +94,7 @@ type op struct {
 	others int      // further loops that homes have announced less those that have reported
 	nodes  []string // other nodes that had holders
 	here   bool     // this one had
+	err    error    // why keys were not changed
 	marks  []mark   // its places in the window of push ids
 	id     []byte
 	gen    uint32
@@ -158,6 +160,9 @@ func (g *Gateway) report(ref Ref, a *account) {
 	}
 	p.add(&a.counts)
 	p.nodes = append(p.nodes, a.nodes...)
+	if a.err != nil {
+		p.err = a.err
+	}
 	if len(a.nodes) == 0 && a.anybody() {
 		p.here = true
 	}

@@ -26,6 +26,8 @@ func (g *Gateway) beginPush(x exchange.Exchange, h *exchange.Head, snap *route.S
 		g.beginAbout(x, h, taskCount, policy, rest)
 	case "DELETE":
 		g.beginAbout(x, h, taskClose, policy, rest)
+	case "PATCH":
+		g.beginRekey(x, h, policy)
 	case "OPTIONS":
 		g.allow(x, 204, pushMethods)
 	default:
@@ -33,7 +35,7 @@ func (g *Gateway) beginPush(x exchange.Exchange, h *exchange.Head, snap *route.S
 	}
 }
 
-const pushMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+const pushMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // allow answers with the methods that a resource takes.
 func (g *Gateway) allow(x exchange.Exchange, status int, methods string) {
@@ -203,6 +205,8 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 		t.payload.Append(b)
 	case taskBatch:
 		g.takeBatch(x, t, b)
+	case taskRekey:
+		g.takeRekey(x, t, b)
 	case taskLines:
 		g.takeLines(x, t, b)
 	case taskParts:
@@ -232,6 +236,8 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 		g.pushTo(x, t, nil)
 	case taskBatch:
 		g.startBatch(x, t)
+	case taskRekey:
+		g.pushRekey(x, t)
 	case taskLines:
 		g.lastLine(x, t)
 	case taskParts:

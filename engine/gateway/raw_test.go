@@ -143,14 +143,14 @@ func TestMethods(t *testing.T) {
 		}
 	}
 	f("OPTIONS /push/a", 204, pushMethods)
-	f("PATCH /push/a", 405, pushMethods)
+	f("TRACE /push/a", 405, pushMethods)
 	f("OPTIONS /sub/a", 204, "GET, HEAD, OPTIONS")
 	f("POST /sub/a", 405, "GET, HEAD, OPTIONS")
 	f("DELETE /sub", 405, "GET, HEAD, OPTIONS")
 	f("POST /hello", 405, "GET, HEAD")
 	f("GET /hello", 200, "")
 	f("HEAD /hello", 200, "")
-	f("OPTIONS *", 204, "GET, HEAD, POST, PUT, DELETE, OPTIONS")
+	f("OPTIONS *", 204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	f("GET /nowhere", 404, "")
 	f("GET /pushy", 404, "")
 }

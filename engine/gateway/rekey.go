@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"strconv"
 
 	"holdfast/codec/key"
 	"holdfast/engine/exchange"
+	"holdfast/engine/mem"
 	"holdfast/engine/record"
 	"holdfast/engine/route"
 	"holdfast/registry"
@@ -91,6 +93,89 @@ func (g *Gateway) rekey(slot uint32, c *command, policy *route.Policy) error {
 }
 
 var errKeysFull = &refusal{503, "this node's key table is full"}
+
+const maxCommand = 64 << 10 // bytes of a command; 413 beyond
+
+var (
+	errConn        = &refusal{400, "name a connection: PATCH /push?conn=ID, with an id that the admin listener's /v1/conns shows"}
+	errCommand     = &refusal{400, "the body is not like {\"subscribe\":[\"a\"],\"unsubscribe\":[\"b\"]}"}
+	errCommandSize = &refusal{413, "the command is longer than 64 KiB"}
+)
+
+// beginRekey starts a PATCH: the keys of one of this node's connections change, whatever its form.
+func (g *Gateway) beginRekey(x exchange.Exchange, h *exchange.Head, policy *route.Policy) {
+	id, _ := queryValue(h.Query, "conn=")
+	conn, err := strconv.ParseUint(string(id), 16, 64)
+	if err != nil {
+		g.refuse(x, errConn)
+		return
+	}
+	t := g.newTask(x, taskRekey, policy)
+	t.conn = registry.Handle(conn)
+	t.body = mem.Get(headStart(h))
+	g.weigh(x, t)
+}
+
+func (g *Gateway) takeRekey(x exchange.Exchange, t *task, b []byte) {
+	if len(t.body.B)+len(b) > maxCommand {
+		g.refuse(x, errCommandSize)
+		return
+	}
+	t.body.Grow(len(b))
+	t.body.B = append(t.body.B, b...)
+}
+
+// pushRekey sends a command to its connection's loop.
+func (g *Gateway) pushRekey(x exchange.Exchange, t *task) {
+	c, ok := decodeCommand(bytes.TrimSpace(t.body.B))
+	if !ok {
+		g.refuse(x, errCommand)
+		return
+	}
+	ref, ok := g.newOp(0, g.asker(t), 0, g.now)
+	if !ok {
+		g.refuse(x, errBusy)
+		return
+	}
+	g.ops.all[ref.index].homes = 1
+	switch to := t.conn.Loop(); {
+	case to == g.id:
+		g.report(ref, g.rekeyConn(t.conn, c))
+	case to >= len(g.shared.boxes):
+		g.report(ref, &account{home: true})
+	case !g.shared.boxes[to].Post(letter{kind: letterRekey, ref: ref, errand: &errand{conn: t.conn, command: c}}):
+		g.report(ref, &account{home: true, counts: counts{busy: 1}})
+	}
+	g.watch(ref)
+}
+
+// rekeyConn changes the keys of a connection of this loop, if it is still there and held.
+func (g *Gateway) rekeyConn(conn registry.Handle, c *command) *account {
+	a := &account{home: true}
+	slot := conn.Slot()
+	if slot == 0 || !g.space.Live(conn) || g.space.At(slot).Form == uint8(exchange.NoForm) {
+		return a
+	}
+	policy := &g.shared.Snapshot.Load().Policies[g.space.At(slot).Policy]
+	if a.err = g.rekey(slot, c, policy); a.err == nil {
+		a.held = 1
+	}
+	return a
+}
+
+// answerRekey tells a publisher what became of its command.
+func (g *Gateway) answerRekey(x exchange.Exchange, p *op) {
+	switch {
+	case p.err != nil:
+		g.refuse(x, p.err)
+	case p.held > 0:
+		g.answer(x, 200, jsonType, []byte("{\"changed\":true}\n"))
+	case p.status() == 404:
+		g.fail(x, 404, "this node holds no connection of that id")
+	default:
+		g.unavailable(x, "the connection's loop did not answer; try again")
+	}
+}
 
 // keysOf lists the keys of a hold.
 func (g *Gateway) keysOf(slot uint32) (names []string) {

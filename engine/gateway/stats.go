@@ -37,8 +37,8 @@ type Stats struct {
 type Verdicts struct{ OK, Accepted, Nobody, Unsupported, Unavailable, Timeout uint64 }
 
 func (s *Stats) count(p *op, took time.Duration) {
-	if p.verb == peer.Count {
-		return
+	if p.verb != peer.Push && p.verb != peer.Close {
+		return // a question, or keys that change
 	}
 	c := &p.counts
 	for i := range c.fate {

@@ -6,6 +6,7 @@ import (
 	"holdfast/engine/exchange"
 	"holdfast/engine/mem"
 	"holdfast/engine/route"
+	"holdfast/registry"
 	"holdfast/registry/peer"
 )
 
@@ -19,6 +20,7 @@ const (
 	taskBatch                  // a JSON array
 	taskClose                  // DELETE
 	taskCount                  // GET
+	taskRekey                  // PATCH
 	taskHold                   // a hold whose keys other nodes cannot find yet
 	taskEcho                   // echo of the body
 	taskStream                 // an endless answer
@@ -49,9 +51,10 @@ type task struct {
 	batch   batch
 	kept    int // bytes set aside for the body, as counted in tasks.kept
 
-	form        exchange.Form // of a hold that waits
-	subprotocol []byte        // of a WebSocket that waits
-	claims      int           // that it waits for
+	conn        registry.Handle // whose keys are to change
+	form        exchange.Form   // of a hold that waits
+	subprotocol []byte          // of a WebSocket that waits
+	claims      int             // that it waits for
 
 	items     int // seen so far
 	flying    int // dispatched, without a verdict

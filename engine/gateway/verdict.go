@@ -24,6 +24,8 @@ func (g *Gateway) verdict(t *task, p *op) {
 	case taskRaw, taskClose:
 		g.scratch.out = append(g.appendVerdict(g.scratch.out[:0], p, -1), '\n')
 		g.answerVerdict(x, p.status())
+	case taskRekey:
+		g.answerRekey(x, p)
 	case taskCount:
 		g.scratch.out = g.appendPresence(g.scratch.out[:0], p)
 		g.answerVerdict(x, p.status())
