@@ -19,14 +19,15 @@ const (
 	endOfBlock   = 256
 )
 
-// A block with codes of its own costs about a microsecond, in as few as twelve
+// A block with codes of its own costs some microseconds, in as few as twelve
 // bytes that say nothing. Each costs blockCost bytes of debt, each byte of
-// output earns one, and the debt may not pass maxBlockDebt: 1,024 of them are
-// free, and one for every 64 bytes of output after that. Compressors never come
-// near: below a hundred bytes the fixed codes are shorter.
+// output earns one, and the debt may not pass maxBlockDebt: 512 of them are
+// free, and one for every 256 bytes of output after that, so that the dearest
+// message takes about three times as long as an honest one of its length.
+// Compressors never come near, unless asked to flush every few words.
 const (
-	blockCost    = 64
-	maxBlockDebt = 64 << 10
+	blockCost    = 256
+	maxBlockDebt = 128 << 10
 )
 
 // Append appends what msg, all of a message's payload as sent, inflates to. An

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"unsafe"
 )
 
 // The examples of RFC 6455 §5.7.
@@ -191,11 +190,5 @@ func TestOverhead(t *testing.T) {
 	one := masked(0, Text, "") + strings.Repeat(masked(0, Continuation, ""), 5000) + masked(Fin, Continuation, "")
 	if got := transcript(NewParser(Server, false), &DefaultLimits, one+one); got != "(text )(text )" {
 		t.Error(got)
-	}
-}
-
-func TestParserSize(t *testing.T) {
-	if size := unsafe.Sizeof(Parser{}); size > 40 {
-		t.Errorf("%d bytes", size)
 	}
 }

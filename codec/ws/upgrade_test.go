@@ -14,7 +14,7 @@ const sampleKey = "dGhlIHNhbXBsZSBub25jZQ=="
 func fieldsOf(lines ...string) (fields []field.Field) {
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ":")
-		fields = append(fields, field.Field{Name: []byte(name), Value: []byte(strings.TrimSpace(value))})
+		fields = append(fields, field.Field{Name: []byte(name), Value: []byte(strings.Trim(value, " \t"))})
 	}
 	return fields
 }
