@@ -27,6 +27,7 @@ type serving struct {
 	adminListen   string
 	tokenFile     string
 	slowPolicy    string
+	inbound       string
 	pprof         bool
 	echo          bool
 	drainTimeout  time.Duration
@@ -47,6 +48,7 @@ func newServing() *serving {
 		publishListen: "127.0.0.1:8081",
 		adminListen:   "127.0.0.1:8082",
 		slowPolicy:    "close",
+		inbound:       "ignore",
 		drainTimeout:  30 * time.Second,
 		drainPace:     10 * time.Second,
 		policy:        route.Policy{}.Filled(),
@@ -85,7 +87,7 @@ func newServing() *serving {
 
 // table is every flag of serve.
 func (s *serving) table() flags.Table {
-	return slices.Concat(s.network(), s.publishing(), s.holding(), s.cluster(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
+	return slices.Concat(s.network(), s.publishing(), s.holding(), s.sockets(), s.cluster(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
 }
 
 func (s *serving) network() flags.Table {
@@ -131,6 +133,23 @@ func (s *serving) holding() flags.Table {
 		flags.New("queue", group, flags.Bytes, &e.Loop.QueueBytes, "Output that waits for one slow reader. Beyond, --slow-policy decides."),
 		flags.New("slow-policy", group, "close|drop-oldest|latest-only", &s.slowPolicy, "What gives way when a slow reader's queue is full: the connection, its oldest messages, or all but the latest."),
 		flags.New("stall-timeout", group, "duration", &e.Loop.StallTimeout, "A reader that takes nothing of what waits for this long is disconnected."),
+	}
+}
+
+func (s *serving) sockets() flags.Table {
+	const group = "WebSocket"
+	p := &s.policy.Socket
+	return flags.Table{
+		flags.New("ws-inbound", group, "ignore|refuse|publish", &s.inbound, "What becomes of messages from clients: read and forgotten; refused with 1003; or pushed to --ws-inbound-key."),
+		flags.New("ws-inbound-key", group, "key", &p.Key, "Key that clients' messages are pushed to. Whoever may publish may hear it.").OrEmpty(),
+		flags.New("ws-max-message", group, flags.Bytes, &p.MaxInbound, "Longest message from a client. A longer one ends the connection with 1009."),
+		flags.New("ws-rate", group, "messages/s", &p.Rate, "Messages and pings of one client a second, on average. More end the connection with 1008."),
+		flags.New("ws-burst", group, "messages", &p.Burst, "Messages and pings of one client that may come at once."),
+		flags.New("ws-pong-timeout", group, "duration", &p.Pong, "Silence after a ping of ours that ends the connection. Pings follow --heartbeat."),
+		flags.New("ws-origin", group, "origins", &p.Origins, "Origins of pages that may open a WebSocket, such as https://app.example; others get 403. Empty for every page."),
+		flags.New("ws-subprotocol", group, "names", &p.Subprotocols, "Subprotocols to choose from, best first. Empty for none."),
+		flags.New("ws-client-keys", group, "switch", &p.ClientKeys, "Clients may change their keys: {\"subscribe\":[\"a\"],\"unsubscribe\":[\"b\"]}. They name any key: put an application's check in front."),
+		flags.New("ws-deflate", group, "switch", &p.Deflate, "Compress messages, each once, for clients that offer permessage-deflate."),
 	}
 }
 

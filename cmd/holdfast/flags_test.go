@@ -55,6 +55,7 @@ var unbound = map[string]string{
 	"Cluster.TLS":     "made of --peer-cert, --peer-key and --peer-ca",
 	"Cluster.Release": "the program's own",
 	"Snapshot":        "made from the listeners and the policy",
+	"Socket.Inbound":  "named by --ws-inbound",
 	"Slow.Action":     "named by --slow-policy",
 	"Slow.QueueBytes": "--queue sets the default for every route",
 	"Slow.Stall":      "--stall-timeout sets the default for every route",

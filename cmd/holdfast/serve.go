@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,10 +15,12 @@ import (
 
 	"holdfast/cmd/internal/admin"
 	"holdfast/cmd/internal/node"
+	"holdfast/codec/key"
 	"holdfast/engine"
 	"holdfast/engine/epoll"
 	"holdfast/engine/gateway"
 	"holdfast/engine/record"
+	"holdfast/engine/route"
 )
 
 func serveCommand() *cobra.Command {
@@ -126,6 +129,13 @@ func (s *serving) prepare(warn io.Writer) error {
 		return fmt.Errorf("--slow-policy %q: want close, drop-oldest or latest-only", s.slowPolicy)
 	}
 	s.policy.Slow.Action = action
+	inbound := map[string]route.Inbound{"ignore": route.Ignored, "refuse": route.Refused, "publish": route.Published}
+	if s.policy.Socket.Inbound, ok = inbound[s.inbound]; !ok {
+		return fmt.Errorf("--ws-inbound %q: want ignore, refuse or publish", s.inbound)
+	}
+	if (s.inbound == "publish") != (s.policy.Socket.Key != "") || len(s.policy.Socket.Key) > key.MaxLen {
+		return errors.New("--ws-inbound publish and --ws-inbound-key KEY go together; a key has at most 256 bytes")
+	}
 	s.engine.Snapshot = engine.BuiltIn(engine.BuiltInConfig{
 		Public: public.String(), Publish: publish.String(), Page: tryItPage, Echo: s.echo, Policy: s.policy,
 	})
