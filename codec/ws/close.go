@@ -33,8 +33,8 @@ const MaxReason = MaxControl - 2
 // Sendable says whether a close frame may carry the code: those that are
 // registered for it, libraries' (3000–3999) and applications' (4000–4999).
 func (c Code) Sendable() bool {
-	switch c {
-	case 1004, NoCode, Abnormal, NoTLS:
+	const reserved Code = 1004
+	if reserved <= c && c <= Abnormal {
 		return false
 	}
 	return Normal <= c && c < NoTLS || 3000 <= c && c <= 4999

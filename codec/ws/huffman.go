@@ -38,7 +38,8 @@ func (h *huffman) build(lengths []uint8) bool {
 		next[n+1] = (next[n] + h.count[n]) << 1
 		at[n+1] = at[n] + h.count[n]
 	}
-	if left > 0 && used > 0 && !(used == 1 && h.count[1] == 1) {
+	single := used == 1 && h.count[1] == 1
+	if left > 0 && used > 0 && !single {
 		return false
 	}
 	h.fast = [1 << fastBits]uint16{}

@@ -73,8 +73,8 @@ func (p *Parser) Next(b []byte, lim *Limits) (ev Event, n int, err error) {
 		if p.inside {
 			return p.piece(b, n)
 		}
-		h, err := p.head(b[n:], lim)
-		if err != nil {
+		var h head
+		if err := p.head(b[n:], &h, lim); err != nil {
 			p.over = true
 			return Event{}, n, err
 		}
@@ -122,10 +122,10 @@ func (p *Parser) piece(b []byte, n int) (Event, int, error) {
 
 // control turns a whole control frame into its event.
 func (p *Parser) control(op Opcode, payload []byte) (ev Event, err error) {
-	switch op {
-	case PingFrame:
+	if op == PingFrame {
 		return Event{Kind: Ping, Payload: payload}, nil
-	case PongFrame:
+	}
+	if op == PongFrame {
 		return Event{Kind: Pong, Payload: payload}, nil
 	}
 	p.over = true
@@ -141,27 +141,17 @@ func (p *Parser) control(op Opcode, payload []byte) (ev Event, err error) {
 func (p *Parser) open(h *head) {
 	if h.opcode != Continuation {
 		p.opcode, p.packed, p.begun = h.opcode, h.flags&Compressed != 0, false
-		p.total, p.debt = 0, 0
 	}
-	p.total += h.length
-	p.debt = p.owed(h)
+	p.total, p.debt = h.total, h.debt
 	p.left, p.mask, p.final = h.length, h.mask, h.flags&Fin != 0
 	p.inside = p.left > 0 || p.final
-}
-
-// owed is what the message owes with this frame.
-func (p *Parser) owed(h *head) int32 {
-	debt := int64(p.debt)
-	if h.opcode != Continuation {
-		debt = 0
-	}
-	debt += int64(h.size) - 2*min(h.length, math.MaxInt32)
-	return int32(min(max(debt, 0), math.MaxInt32))
 }
 
 // head is the head of one frame.
 type head struct {
 	length int64
+	total  int64 // the message's with this frame
+	debt   int32 // the message's with this frame
 	mask   Mask
 	size   int // bytes of the head itself, 0 while it is not complete
 	flags  Flags
@@ -169,28 +159,29 @@ type head struct {
 }
 
 // head reads a frame's head and refuses it as soon as the bytes show why.
-func (p *Parser) head(b []byte, lim *Limits) (h head, err error) {
+func (p *Parser) head(b []byte, h *head, lim *Limits) error {
 	if len(b) == 0 {
-		return h, nil
+		return nil
 	}
 	h.flags, h.opcode = Flags(b[0]&0xf0), Opcode(b[0]&0x0f)
 	if err := p.permitted(h.flags, h.opcode); err != nil || len(b) < 2 {
-		return h, err
+		return err
 	}
 	if masked := b[1]&maskBit != 0; masked != (p.role == Server) {
 		if masked {
-			return h, errMasked
+			return errMasked
 		}
-		return h, errUnmasked
+		return errUnmasked
 	}
 	h.length = int64(b[1] &^ maskBit)
 	if h.opcode.control() && h.length > MaxControl {
-		return h, errControlLong
+		return errControlLong
 	}
 	size := 2
 	if h.length > MaxControl {
-		if size, err = extended(b, &h); err != nil || size == 0 {
-			return h, err
+		var err error
+		if size, err = extended(b, h); err != nil || size == 0 {
+			return err
 		}
 	}
 	if p.role == Server {
@@ -198,17 +189,17 @@ func (p *Parser) head(b []byte, lim *Limits) (h head, err error) {
 	}
 	if !h.opcode.control() {
 		if err := p.affordable(h, size, lim); err != nil {
-			return h, err
+			return err
 		}
 	}
 	if len(b) < size {
-		return h, nil
+		return nil
 	}
 	if p.role == Server {
 		h.mask = maskOf(b[size-4:])
 	}
 	h.size = size
-	return h, nil
+	return nil
 }
 
 // permitted judges a frame's first byte, RFC 6455 §5.2 and §5.4.
@@ -261,19 +252,20 @@ func extended(b []byte, h *head) (end int, err error) {
 	return 10, nil
 }
 
-// affordable holds a data frame against the limits.
-func (p *Parser) affordable(h head, size int, lim *Limits) error {
-	total := int64(0)
-	if h.opcode == Continuation {
-		total = p.total
+// affordable holds a data frame, with a head of that size, against the limits.
+func (p *Parser) affordable(h *head, size int, lim *Limits) error {
+	total, debt := p.total, int64(p.debt)
+	if h.opcode != Continuation {
+		total, debt = 0, 0
 	}
 	// total never passes the largest int64: a message that long never comes,
 	// but an announced one must not wrap around the limit.
 	if h.length > math.MaxInt64-total || lim.Message > 0 && h.length > lim.Message-total {
 		return ErrTooBig
 	}
-	h.size = size
-	if int(p.owed(&h)) > lim.Overhead {
+	debt += int64(size) - 2*min(h.length, math.MaxInt32)
+	h.total, h.debt = total+h.length, int32(min(max(debt, 0), math.MaxInt32))
+	if int(h.debt) > lim.Overhead {
 		return errOverhead
 	}
 	return nil

@@ -54,6 +54,7 @@ func TestFragments(t *testing.T) {
 	fromClient(t, masked(0, Text, "a")+masked(Fin, Continuation, "b")+masked(Fin, Binary, "c"), "(text ab)(binary c)")
 	fromClient(t, masked(0, Text, "a"), "(text a…")
 	fromClient(t, masked(0, Text, ""), "…")
+	fromServer(t, plain(0, Text, "a")+plain(Fin, PingFrame, "p")+plain(Fin, Continuation, "b"), "(text a[ping p]b)")
 	big := strings.Repeat("f", 65536)
 	fromClient(t, masked(0, Text, big)+masked(0, Continuation, big)+masked(Fin, Continuation, big), "(text "+big+big+big+")")
 }
