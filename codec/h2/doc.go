@@ -5,7 +5,7 @@
 //
 // It knows one frame and one block at a time: streams, windows and rates are the session's.
 //
-// Read errors.go and limits.go for what is refused, then frame.go, read.go, payload.go and settings.go for frames,
+// Read errors.go and limits.go for what is refused, then frame.go, read.go with rest.go, payload.go and settings.go for frames,
 // block.go and fields.go for header blocks, request.go with target.go and response.go for what they must say, and
 // append.go and encode.go for the way out.
 package h2

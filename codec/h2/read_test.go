@@ -134,6 +134,36 @@ func TestReaderOpen(t *testing.T) {
 	step(raw(TypeHeaders, EndHeaders, 7, "a"), 0)
 }
 
+// A reader between frames may be dropped: the rested one goes on like it.
+func TestReaderRests(t *testing.T) {
+	in := settings + raw(TypeHeaders, 0, 1, "ab") + raw(TypeContinuation, EndHeaders, 1, "c") + raw(TypeData, Padded, 1, "\x02x\x00\x00") +
+		raw(0x42, 0, 1, "abc") + raw(TypePing, 0, 0, "12345678")
+	want, _ := read(in, []int{len(in)}, &DefaultLimits)
+	rests := 0
+	for cut := range len(in) {
+		var r Reader
+		at := 0
+		for f := (Frame{Event: Whole}); f.Event != More; {
+			var n int
+			f, n, _ = r.Next([]byte(in[at:cut]), &DefaultLimits)
+			at += n
+		}
+		if !r.Resting() {
+			continue
+		}
+		rests++
+		before, _ := read(in[:at], []int{at}, &DefaultLimits)
+		after, err := readFrom(Rested(), in[at:], []int{len(in) - at}, &DefaultLimits)
+		if before+after != want || err != nil {
+			t.Errorf("cut at %d: %s and %s %v, want %s", cut, before, after, err, want)
+		}
+	}
+	// Behind SETTINGS, the block, the data and the unknown frame, and in all of the header that follows.
+	if rests != 4*HeaderLen {
+		t.Errorf("it rests at %d bytes", rests)
+	}
+}
+
 // A connection keeps its reader in memory that the garbage collector does not see, so it must stay small and pointer-free.
 func TestReaderIsSmall(t *testing.T) {
 	if n := unsafe.Sizeof(Reader{}); n > 32 {

@@ -29,7 +29,10 @@ var small = Limits{Frame: MinFrame, Block: 40, Continuations: 3, List: 200, Fiel
 // read feeds in to a reader in pieces that end at the given cuts, and writes down all that it says, pieces of data
 // joined: equal texts, equal results.
 func read(in string, cuts []int, lim *Limits) (transcript string, err *Error) {
-	var r Reader
+	return readFrom(Reader{}, in, cuts, lim)
+}
+
+func readFrom(r Reader, in string, cuts []int, lim *Limits) (transcript string, err *Error) {
 	var out strings.Builder
 	var data string
 	at, next := 0, 0
