@@ -15,6 +15,8 @@ type extra struct {
 	head     *h1.Request // of a head that has not come whole
 	body     h1.Body
 	patience time.Duration // for the next piece of the body
+
+	handshake handshake // of a WebSocket that waits to be answered
 }
 
 // extras are those of a loop, reused. Index 0 is none.

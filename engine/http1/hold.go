@@ -101,6 +101,10 @@ func appendIf(dst []byte, name string, value []byte) []byte {
 // Hold parks the exchange. A client that has ended its side already has left: it is read on to the end.
 func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, after time.Duration) {
 	r := s.l.At(slot)
+	if f == exchange.WebSocket {
+		s.becomeSocket(slot, r, resp, after)
+		return
+	}
 	if rest, _ := s.unread(r); rest {
 		r.Flags &^= flagKeep // no body is read while messages are sent
 	}

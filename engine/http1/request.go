@@ -17,6 +17,9 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 		if r.Closing {
 			return len(b)
 		}
+		if r.Kind != record.HTTP1 {
+			return used
+		}
 		n := 0
 		switch r.State {
 		case stateIdle, stateHead:
@@ -113,9 +116,17 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 		r.Flags |= flagHead
 	}
 	hasBody := req.Framing != h1.None && (req.Framing != h1.Length || req.Length > 0)
+	socket, err := s.shakeHands(r, req, hasBody)
+	if err != nil {
+		s.refuseHandshake(slot, r, err)
+		return
+	}
 	s.head = exchange.Head{
 		Method: req.Method, Path: req.Path, Query: req.Query, Authority: req.Authority,
 		Fields: req.Fields, HasBody: hasBody, Listener: int(r.Listener),
+	}
+	if socket {
+		s.head.Protocol = protocolWebSocket
 	}
 	if !hasBody {
 		s.move(r, stateWait)
@@ -125,13 +136,16 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 	}
 	gen := s.l.Handle(slot)
 	s.handler.Begin(s.view(slot), &s.head)
+	if r.Kind != record.HTTP1 {
+		return
+	}
 	if r.Extra != 0 {
 		s.extras.recycle(s.extras.at(r.Extra)) // a body may be long in coming
 	}
 	if s.l.Handle(slot) != gen || r.Closing {
 		return
 	}
-	if !hasBody {
+	if !hasBody && !socket {
 		s.dropExtra(r)
 	}
 	if !hasBody && r.State == stateWait {

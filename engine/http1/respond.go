@@ -136,9 +136,14 @@ func (s *Sessions) End(slot uint32) {
 
 // writeError answers a request that never became an exchange, or not a whole one. Of a bad head the method is not known.
 func (s *Sessions) writeError(slot uint32, flags uint16, status int, reason string) {
+	s.writeRefusal(slot, flags, &exchange.Response{Status: status}, reason)
+}
+
+func (s *Sessions) writeRefusal(slot uint32, flags uint16, resp *exchange.Response, reason string) {
 	body := append([]byte(`{"error":"`), reason...)
 	body = append(body, "\"}\n"...)
-	b := s.appendHead(s.l.Compose(), &exchange.Response{Status: status, Type: "application/json"})
+	resp.Type = "application/json"
+	b := s.appendHead(s.l.Compose(), resp)
 	b = append(b, "Connection: close\r\n"...)
 	b = h1.AppendContentLength(b, int64(len(body)))
 	b = append(b, h1.CRLF...)

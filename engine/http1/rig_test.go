@@ -76,7 +76,11 @@ func (r *rig) settle() {
 func (r *rig) tally() {
 	r.Helper()
 	var states [States]int64
-	r.l.Each(0, 4096, func(_ uint32, rec *record.Record) { states[rec.State]++ })
+	r.l.Each(0, 4096, func(_ uint32, rec *record.Record) {
+		if rec.Kind == record.HTTP1 {
+			states[rec.State]++
+		}
+	})
 	if states != r.s.Stats.States {
 		r.Errorf("connections by state %v, counted as %v", states, r.s.Stats.States)
 	}

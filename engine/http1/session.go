@@ -3,7 +3,7 @@
 // what a connection costs while nothing happens is its record.Record. It must never know what a route or a key is.
 //
 // Read session.go (states and events), request.go (input), respond.go (answers), hold.go (parked exchanges and the
-// wire forms of messages).
+// wire forms of messages), upgrade.go (who goes on as something else).
 package http1
 
 import (
@@ -98,6 +98,7 @@ type Sessions struct {
 	cfg     Config
 	framers framers
 	extras  extras
+	sockets Sockets     // nil: no WebSockets
 	request *h1.Request // parses heads; one that comes in pieces takes it along
 	head    exchange.Head
 	date    date
@@ -111,6 +112,7 @@ type Stats struct {
 	BadHeads  uint64 // refused by the parser
 	Timeouts  uint64 // 408
 	Pipelined uint64 // input thrown away for PipelineBytes
+	Sockets   uint64 // connections that became WebSockets
 
 	States [States]int64 // connections now, by state
 }
