@@ -21,7 +21,7 @@ func TestOperatorsSeeTheCluster(t *testing.T) {
 		}
 	}
 	list := a.cluster(t)
-	if len(list.Nodes) != 3 || list.Nodes[0].Name != "a" || !list.Nodes[0].Self || list.Nodes[1].Name != "b" || list.Lease != "2s" || len(list.Remarks) != 0 {
+	if len(list.Nodes) != 3 || list.Nodes[0].Name != "a" || !list.Nodes[0].Self || list.Nodes[1].Name != "b" || list.Lease != "3s" || len(list.Remarks) != 0 {
 		t.Errorf("%+v", list)
 	}
 	instances := map[string]bool{}
