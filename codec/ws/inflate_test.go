@@ -31,6 +31,7 @@ func TestInflateExamples(t *testing.T) {
 	f("", "")                                                    // what zlib takes for empty too
 	f("f3 48 cd c9 c9 07 00", "Hello")                           // final, and no empty block behind it
 	f("f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00", "HelloHello") // blocks behind a final one
+	f("f2 48 cd c9 c9 07 00 00 00 ff ff 01", "Hello")            // final and empty
 	f("01 02 00 fd ff 61 62 00", "ab")                           // final, without compression
 }
 
@@ -52,6 +53,7 @@ func TestInflateMalformed(t *testing.T) {
 	f("00 05 00 fa ff 48 65")                // cut in a block without compression
 	f("00 05 00 fa fe 48 65 6c 6c 6f 00")    // its length does not check
 	f("00 06 00 f9 ff 48 65 6c 6c 6f 00")    // it reaches into the tail
+	f("01 05 00 fa ff 48 65 6c")             // so does a final one
 	f("00 09 00 f6 ff 48 65 6c 6c 6f")       // and to its end
 	f("01 05 00 fa ff 48 65 6c 6c 6f 00 00") // an empty block too many, cut
 	f("fc ff ff ff")                         // 288 literals
@@ -253,6 +255,7 @@ func FuzzInflate(f *testing.F) {
 	for _, hex := range []string{"f248cdc9c90700", "000500faff48656c6c6f00", "f348cdc9c9070000", "f24805000000ffffcac9c90700", "00", "06"} {
 		f.Add([]byte(unhex(hex)))
 	}
+	f.Add([]byte("\t\x05\x00\xfa\xffHel"))
 	f.Add([]byte(deflateAll(f, strings.Repeat("some text, ", 30)+"and more", 9)))
 	const limit = 1 << 16
 	f.Fuzz(func(t *testing.T, msg []byte) {
@@ -273,6 +276,11 @@ func FuzzInflate(f *testing.F) {
 		case wantErr == nil && len(want) > limit:
 			if err != ErrTooBig {
 				t.Fatalf("%v where too much comes out", err)
+			}
+		case wantErr == nil && rest.Len() < len(deflateTail):
+			// A final block that reaches into the tail: only an empty one may.
+			if err == nil && (rest.Len() > 0 || !bytes.Equal(got, want)) {
+				t.Fatalf("%q, want %q and no more", got, want)
 			}
 		case wantErr == nil: // a final block; ours reads what follows it too
 			if !bytes.HasPrefix(got, want) || err == nil && rest.Len() == len(deflateTail) && len(got) != len(want) {
