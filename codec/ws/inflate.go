@@ -23,7 +23,7 @@ const (
 // bytes that say nothing. Each costs blockCost bytes of debt, each byte of
 // output earns one, and the debt may not pass maxBlockDebt: 512 of them are
 // free, and one for every 256 bytes of output after that, so that the dearest
-// message takes about three times as long as an honest one of its length.
+// message takes some five times as long as an honest one of its length.
 // Compressors never come near, unless asked to flush every few words.
 const (
 	blockCost    = 256
