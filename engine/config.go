@@ -75,11 +75,18 @@ func BuiltIn(c BuiltInConfig) *route.Snapshot {
 		})
 	}
 	if c.Echo {
+		s.Policies = append(s.Policies, echoPolicy.Filled())
 		s.Routes = append(s.Routes,
-			route.Route{Listener: public, Prefix: "/echo", Action: route.Echo},
-			route.Route{Listener: public, Prefix: "/echo/", Action: route.Echo})
+			route.Route{Listener: public, Prefix: "/echo", Action: route.Echo, Policy: 1},
+			route.Route{Listener: public, Prefix: "/echo/", Action: route.Echo, Policy: 1})
 	}
 	return s
+}
+
+// echoPolicy lets conformance tools send what they like: long messages, many at once, compressed or not.
+var echoPolicy = route.Policy{
+	Slow:   record.SlowPolicy{QueueBytes: 64 << 20},
+	Socket: route.Socket{Inbound: route.Echoed, MaxInbound: 16 << 20, Rate: 1 << 20, Burst: 1 << 20, Deflate: true},
 }
 
 // slowPolicies are the parts of a snapshot's policies that loops need.

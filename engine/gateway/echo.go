@@ -5,10 +5,11 @@ import (
 
 	"holdfast/codec/field"
 	"holdfast/engine/exchange"
+	"holdfast/engine/route"
 )
 
 // The echo action serves conformance tools: /echo answers any method with the request's own body, /echo/page with a
-// fixed KiB, /echo/stream without end.
+// fixed KiB, /echo/stream without end, and a WebSocket on any of them with the client's own messages.
 const (
 	pageBytes   = 1 << 10
 	streamBytes = 16 << 10 // written whenever the last piece is sent
@@ -20,7 +21,12 @@ var (
 	streamPiece = bytes.Repeat([]byte("0123456789abcde\n"), streamBytes/16)
 )
 
-func (g *Gateway) beginEcho(x exchange.Exchange, h *exchange.Head, rest []byte) {
+func (g *Gateway) beginEcho(x exchange.Exchange, h *exchange.Head, rt *route.Route, rest []byte) {
+	if string(h.Protocol) == "websocket" {
+		g.space.At(x.Slot).Policy = rt.Policy
+		g.park(x, exchange.WebSocket, g.shared.Snapshot.Load().Policy(rt), parking{})
+		return
+	}
 	switch string(rest) {
 	case "page":
 		g.answer(x, 200, "text/plain", page)

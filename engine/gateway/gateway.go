@@ -151,7 +151,7 @@ func (g *Gateway) Begin(x exchange.Exchange, h *exchange.Head) {
 	case route.Respond:
 		g.respond(x, h, rt)
 	case route.Echo:
-		g.beginEcho(x, h, rest)
+		g.beginEcho(x, h, rt, rest)
 	}
 }
 

@@ -58,8 +58,16 @@ func (g *Gateway) Message(x exchange.Exchange, text bool, data []byte) {
 			return
 		}
 	}
-	if policy.Socket.Inbound == route.Published {
+	switch policy.Socket.Inbound {
+	case route.Published:
 		g.publishInbound(policy, text, data)
+	case route.Echoed:
+		kind := binaryType
+		if text {
+			kind = textType
+		}
+		g.tellSocket(x, data, kind)
+	case route.Ignored, route.Refused:
 	}
 }
 
@@ -73,9 +81,9 @@ func (g *Gateway) publishInbound(policy *route.Policy, text bool, data []byte) {
 	g.Stats.Inbound++
 	p := mem.NewPayload(len(data))
 	p.Append(data)
-	kind := "application/octet-stream"
+	kind := binaryType
 	if text {
-		kind = "text/plain; charset=utf-8"
+		kind = textType
 	}
 	p.SetType([]byte(kind))
 	g.ops.all[ref.index].homes = 1
@@ -85,10 +93,15 @@ func (g *Gateway) publishInbound(policy *route.Policy, text bool, data []byte) {
 	p.Release()
 }
 
-// tellSocket sends a client the answer to its command, as a message of its own.
-func (g *Gateway) tellSocket(x exchange.Exchange, b []byte) {
+const (
+	textType   = "text/plain; charset=utf-8"
+	binaryType = "application/octet-stream"
+)
+
+// tellSocket sends a client a message of our own.
+func (g *Gateway) tellSocket(x exchange.Exchange, b []byte, kind string) {
 	p := mem.NewPayload(len(b))
-	p.SetType([]byte(jsonType))
+	p.SetType([]byte(kind))
 	p.Append(b)
 	x.Deliver(p, 0)
 	p.Release()

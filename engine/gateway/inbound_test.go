@@ -292,3 +292,29 @@ func TestPublisherChangesKeys(t *testing.T) {
 		}
 	}
 }
+
+// The echo action sends each message of a WebSocket back as what it was.
+func TestWebSocketEcho(t *testing.T) {
+	w := newWorld(t, 1, Config{}, route.Policy{Socket: route.Socket{Inbound: route.Echoed}})
+	l := w.loops[0]
+	for _, path := range []string{"/echo", "/echo/page", "/echo/stream"} {
+		c := l.ask("GET " + path + " as websocket")
+		if c.answer.Status != 200 || c.Form != uint8(exchange.WebSocket) {
+			t.Fatalf("%s: %s", path, c)
+		}
+		c.says(true, "text")
+		kind := string(l.staged[0].p.Type)
+		c.says(false, "\x00")
+		if other := string(l.staged[1].p.Type); kind != textType || other != binaryType {
+			t.Errorf("types %q and %q", kind, other)
+		}
+		w.rest()
+		if !slices.Equal(c.heard, []string{"text", "\x00"}) {
+			t.Errorf("%s: heard %q", path, c.heard)
+		}
+		c.leave()
+		if l.g.Stats.Held != 0 {
+			t.Errorf("%d are held", l.g.Stats.Held)
+		}
+	}
+}

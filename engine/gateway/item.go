@@ -117,7 +117,7 @@ func (it *item) payload(most int) (*mem.Payload, error) {
 	case isJSON:
 		p.SetType([]byte(jsonType))
 	default:
-		p.SetType([]byte("text/plain; charset=utf-8"))
+		p.SetType([]byte(textType))
 	}
 	return p, nil
 }

@@ -40,13 +40,13 @@ var errLastKey = &refusal{400, "a hold keeps at least one key; close the connect
 func (g *Gateway) obey(x exchange.Exchange, c *command, policy *route.Policy) {
 	if err := g.rekey(x.Slot, c, policy); err != nil {
 		_, text := statusOf(err)
-		g.tellSocket(x, g.errorBody(text))
+		g.tellSocket(x, g.errorBody(text), jsonType)
 		return
 	}
 	b := append(g.scratch.out[:0], `{"keys":`...)
 	b = append(appendNames(b, g.keysOf(x.Slot)), '}')
 	g.scratch.out = b
-	g.tellSocket(x, b)
+	g.tellSocket(x, b, jsonType)
 }
 
 // rekey changes the keys of a hold: all of the command, or nothing.

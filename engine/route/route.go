@@ -40,6 +40,7 @@ const (
 	Ignored   Inbound = iota // read and forgotten
 	Refused                  // the first one ends the connection: 1003
 	Published                // pushed to Socket.Key, so that an application can hear them
+	Echoed                   // sent back, for conformance tools
 )
 
 // Socket is how a route treats WebSockets, beyond what it does with every hold.
