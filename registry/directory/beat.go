@@ -10,7 +10,7 @@ import (
 
 // course is what the beats have to remember. Under Directory.mu.
 type course struct {
-	known     uint64        // version of the node table that the roster has
+	known     Version       // of the node table that the roster has
 	marked    Incarnation   // as of the last beat
 	complete  Incarnation   // in which all claims of this node stand
 	walked    uint64        // the last round in which all of the table was queued,
@@ -37,9 +37,7 @@ func (d *Directory) keepBeating() {
 	defer timer.Stop()
 	defer close(d.beaten)
 	for d.beating.Err() == nil {
-		if d.beat() {
-			continue
-		}
+		d.beat()
 		// At most ten urgent ones in the time of one.
 		if !pause(d.beating, d.cfg.Beat/10) {
 			return
@@ -53,9 +51,8 @@ func (d *Directory) keepBeating() {
 	}
 }
 
-// beat renews the lease and takes over what the store shows. It is true if the next one should follow at once, because
-// this one did not bring the node table of a new incarnation.
-func (d *Directory) beat() (again bool) {
+// beat renews the lease and takes over what the store shows.
+func (d *Directory) beat() {
 	d.mu.Lock()
 	b := d.nextBeat()
 	d.mu.Unlock()
@@ -69,13 +66,12 @@ func (d *Directory) beat() (again bool) {
 	d.course.failing = err
 	if err == nil {
 		d.course.bury = slices.DeleteFunc(d.course.bury, func(i Instance) bool { return slices.Contains(b.Bury, i) })
-		again = !d.apply(v, start)
+		d.apply(v, start)
 	} else {
 		d.tally.beatsFailed.Add(1)
 	}
 	d.mu.Unlock()
 	d.reckon()
-	return again
 }
 
 // nextBeat is what the store is to be told now. The caller has locked mu.
@@ -96,16 +92,10 @@ func (d *Directory) mayMark(now time.Duration) bool {
 		d.roster.complete(c.complete)
 }
 
-// apply takes over a view that was asked for at start. It is false if the view has no node table although its
-// incarnation is another. The caller has locked mu.
-func (d *Directory) apply(v View, start time.Duration) bool {
+// apply takes over a view that was asked for at start. The caller has locked mu.
+func (d *Directory) apply(v View, start time.Duration) {
 	c := &d.course
-	was := d.incarnation()
-	if turned := v.Incarnation != "" && v.Incarnation != was; turned {
-		if c.known != 0 && v.Nodes == nil {
-			c.known = 0 // two tables may have one version
-			return false
-		}
+	if was := d.incarnation(); v.Incarnation != "" && v.Incarnation != was {
 		d.turn(v, was == "")
 	}
 	now := d.now()
@@ -119,7 +109,6 @@ func (d *Directory) apply(v View, start time.Duration) bool {
 	if d.mayMark(now) {
 		d.hurry()
 	}
-	return true
 }
 
 // turn begins another incarnation. The caller has locked mu.
@@ -140,7 +129,6 @@ func (d *Directory) turn(v View, first bool) {
 		c.hushUntil = now + d.cfg.Lease
 		d.hush.Store(true)
 		d.tally.turns.Add(1)
-		d.roster.turn()
 	}
 	c.complete = ""
 	d.lose() // before the writers see the new incarnation: what they wrote before counts for nothing

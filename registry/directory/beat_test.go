@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -87,20 +88,70 @@ func TestMarkAfterALongAbsence(t *testing.T) {
 	})
 }
 
-// Two tables may have the same version: after a change of incarnation the whole table is read.
-func TestTableOfANewIncarnationIsRead(t *testing.T) {
-	bubble(t, 2, func(t *testing.T, m *Memory, n []*node) {
+// The store has forgotten claims, and its table stands: nobody is missing, and all is claimed again.
+func TestClaimsLostAndTheTableNot(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, m *Memory, n []*node) {
+		n[0].join("k")
+		n[2].store.set(func(s *faulty) { s.refuse = map[Hash]bool{sum("l"): true} })
+		n[2].join("l")
+		quiet(time.Second)
 		m.mu.Lock()
-		m.wipes++ // and the version stays
-		m.rows[3] = memoryRow{node: row(3, "c"), ends: time.Now().Add(time.Hour)}
+		clear(m.claims)
+		m.wipes++
 		m.mu.Unlock()
-		quiet(3 * time.Second)
+		quiet(1300 * time.Millisecond)
+		n[0].want(m, "k", true)
+		for id, seen := range n[0].Nodes().All {
+			if seen.Lapsed {
+				t.Errorf("%d is taken for lost", id)
+			}
+		}
+		quiet(2 * lease)
+		if n[0].Nodes().Marked {
+			t.Error("marked though a claim is missing")
+		}
+		n[2].store.set(func(s *faulty) { s.refuse = nil })
+		quiet(2 * lease)
 		for _, a := range n {
-			if all := a.Nodes().All; len(all) != 3 || all[3] == nil {
-				t.Errorf("%d sees %d nodes", a.cfg.Self.Instance, len(all))
+			if nodes := a.Nodes(); !nodes.Marked || nodes.Incarnation != "memory-1" || len(nodes.All) != 3 {
+				t.Errorf("%+v", nodes)
 			}
 		}
 	})
+}
+
+// What beats say of the table is the table, whatever changes and whoever misses beats: what was shown bit by bit is what
+// the store has.
+func TestNewsAddUpToTheTable(t *testing.T) {
+	for seed := range uint64(20) {
+		bubble(t, 2, func(t *testing.T, m *Memory, n []*node) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			s := m.Join()
+			for range 300 {
+				b := Beat{Node: row(Instance(3+random.IntN(8)), "x"), Lease: time.Hour, Leave: random.IntN(4) == 0}
+				b.Node.Complete = Incarnation('a' + rune(random.IntN(3)))
+				beat(t, s, b)
+				away := random.IntN(8) == 0
+				n[random.IntN(2)].store.set(func(s *faulty) { s.down = away })
+				time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+			}
+			for _, a := range n {
+				a.store.set(func(s *faulty) { s.down = false })
+			}
+			quiet(2 * lease)
+			for _, a := range n {
+				all := a.Nodes().All
+				if len(all) != len(m.rows) {
+					t.Errorf("%d rows, of %d", len(all), len(m.rows))
+				}
+				for id, r := range m.rows {
+					if all[id] == nil || all[id].Node != r.node || all[id].Lapsed {
+						t.Errorf("%d: %+v; want %+v", id, all[id], r.node)
+					}
+				}
+			}
+		})
+	}
 }
 
 // A beat that fails is no reason to be behind, half a lease without one is.

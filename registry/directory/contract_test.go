@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func testContract(t *testing.T, open func() Store) {
 	f("claims", contractClaims)
 	f("many", contractMany)
 	f("table", contractTable)
+	f("news", contractNews)
 	f("leases", contractLeases)
 	f("marks", contractMarks)
 }
@@ -68,46 +70,69 @@ func contractMany(t *testing.T, s Store) {
 	}
 }
 
+// namesOf are those of a view's rows.
+func namesOf(v View) (names []string) {
+	for _, n := range v.Nodes {
+		names = append(names, n.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Who knows nothing is shown all of the table.
 func contractTable(t *testing.T, s Store) {
-	names := func(v View) (names []string) {
-		for _, n := range v.Nodes {
-			names = append(names, n.Name)
+	f := func(b Beat, want ...string) {
+		t.Helper()
+		v := beat(t, s, b)
+		if !v.Full || !slices.Equal(namesOf(v), want) || v.Gone != nil || v.Lapsed != nil || v.Version == "" {
+			t.Errorf("%+v; want all of %v", v, want)
 		}
-		slices.Sort(names)
-		return names
 	}
+	f(Beat{Node: row(1, "a"), Lease: time.Minute}, "a")
+	f(Beat{Node: row(1<<63+2, "b"), Lease: time.Minute}, "a", "b")
+	f(Beat{Node: row(3, "c"), Lease: time.Minute, Known: "nonsense"}, "a", "b", "c")
+	f(Beat{Node: row(1, "a"), Lease: time.Minute, Bury: []Instance{1<<63 + 2, 99}}, "a", "c")
+	f(Beat{Node: row(3, "c"), Leave: true}, "a")
+	f(Beat{Node: row(1, "a"), Leave: true})
+}
+
+// Who knows a version is shown what has changed since, each row once and as it is now.
+func contractNews(t *testing.T, s Store) {
 	first := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute})
-	if !slices.Equal(names(first), []string{"a"}) || first.Nodes[0] != row(1, "a") || first.Lapsed != nil {
-		t.Fatalf("one node: %+v", first)
+	since := func(known View, nodes []Node, gone ...Instance) View {
+		t.Helper()
+		v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: known.Version})
+		slices.Sort(v.Gone)
+		slices.SortFunc(v.Nodes, func(a, b Node) int { return cmp.Compare(a.Instance, b.Instance) })
+		if v.Full || !slices.Equal(v.Nodes, nodes) || !slices.Equal(v.Gone, gone) {
+			t.Errorf("%+v; want %v, and %v gone", v, nodes, gone)
+		}
+		if quiet := nodes == nil && gone == nil; (v.Version == known.Version) != quiet {
+			t.Errorf("version %q after %q, changes: %v", v.Version, known.Version, !quiet)
+		}
+		return v
 	}
-	if v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: first.Version}); v.Version != first.Version || v.Nodes != nil {
-		t.Errorf("nothing changed, but: %+v", v)
-	}
-	complete := row(1, "a")
-	complete.Complete = "x"
-	second := beat(t, s, Beat{Node: complete, Lease: time.Minute, Known: first.Version})
-	if second.Version <= first.Version || len(second.Nodes) != 1 || second.Nodes[0] != complete {
-		t.Errorf("a row that changed: %+v", second)
-	}
-	both := beat(t, s, Beat{Node: row(1<<63+2, "b"), Lease: time.Minute})
-	if both.Version <= second.Version || !slices.Equal(names(both), []string{"a", "b"}) {
-		t.Errorf("two nodes: %+v", both)
-	}
-	beat(t, s, Beat{Node: row(3, "c"), Lease: time.Minute})
-	buried := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: both.Version, Bury: []Instance{1<<63 + 2, 99}})
-	if buried.Version <= both.Version || !slices.Equal(names(buried), []string{"a", "c"}) {
-		t.Errorf("one was buried: %+v", buried)
-	}
-	if v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: buried.Version, Bury: []Instance{99}}); v.Nodes != nil {
-		t.Errorf("nobody was buried, but: %+v", v)
-	}
-	left := beat(t, s, Beat{Node: row(3, "c"), Leave: true})
-	if left.Version <= buried.Version || !slices.Equal(names(left), []string{"a"}) {
-		t.Errorf("one has left: %+v", left)
-	}
-	if v := beat(t, s, Beat{Node: row(1, "a"), Leave: true}); v.Nodes == nil || len(v.Nodes) != 0 {
-		t.Errorf("all have left: %+v", v)
-	}
+	b, c := row(2, "b"), row(1<<63+3, "c")
+	since(first, nil)
+	beat(t, s, Beat{Node: b, Lease: time.Minute})
+	second := since(first, []Node{b})
+	beat(t, s, Beat{Node: b, Lease: time.Minute}) // as it was
+	since(second, nil)
+	beat(t, s, Beat{Node: c, Lease: time.Minute})
+	b.Complete = "x"
+	third := beat(t, s, Beat{Node: b, Lease: time.Minute})
+	since(second, []Node{b, c})
+	since(first, []Node{b, c})
+	beat(t, s, Beat{Node: c, Leave: true})
+	fourth := since(third, nil, c.Instance)
+	beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Bury: []Instance{2, 99}})
+	since(fourth, nil, 2)
+	since(third, nil, 2, c.Instance)
+	beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Bury: []Instance{2, 99}}) // is gone
+	fifth := since(first, nil, 2, c.Instance)
+	beat(t, s, Beat{Node: b, Lease: time.Minute}) // lives after all
+	since(fifth, []Node{b})
+	since(first, []Node{b}, c.Instance)
 }
 
 func contractLeases(t *testing.T, s Store) {

@@ -1,10 +1,12 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -18,22 +20,28 @@ type Memory struct {
 	mu      sync.RWMutex
 	claims  map[Hash]Owners // an Owners that is here never changes: it is replaced
 	rows    map[Instance]memoryRow
+	gone    map[Instance]uint64 // the version at which a row was taken out
 	version uint64
+	floor   uint64 // of versions before it not all that is gone is known
 	mark    Incarnation
 	wipes   int
 }
 
-// memoryRow is a row of the node table and the end of its lease.
+// memoryRow is a row of the node table, the version at which it changed last, and the end of its lease.
 type memoryRow struct {
-	node Node
-	ends time.Time
+	node    Node
+	changed uint64
+	ends    time.Time
 }
+
+// maxGone bounds the rows that are remembered as taken out. Who was away while more were is shown the whole table.
+const maxGone = 1000
 
 // NewMemory is an empty store.
 func NewMemory() *Memory {
 	return &Memory{
 		now: time.Now, forgetRow: DefaultClaimTTL,
-		claims: make(map[Hash]Owners), rows: make(map[Instance]memoryRow), version: 1,
+		claims: make(map[Hash]Owners), rows: make(map[Instance]memoryRow), gone: make(map[Instance]uint64), version: 1, floor: 1,
 	}
 }
 
@@ -46,8 +54,10 @@ func (m *Memory) Wipe() {
 	defer m.mu.Unlock()
 	clear(m.claims)
 	clear(m.rows)
+	clear(m.gone)
 	m.mark = ""
 	m.version++
+	m.floor = m.version
 	m.wipes++
 }
 
@@ -75,38 +85,87 @@ func (m *Memory) set(owner Instance, c Change) {
 	}
 }
 
+// put writes a row if it is another than before. The caller has locked mu.
+func (m *Memory) put(n Node, ends time.Time) {
+	r, is := m.rows[n.Instance]
+	if !is || r.node != n {
+		m.version++
+		r.node, r.changed = n, m.version
+		delete(m.gone, n.Instance)
+	}
+	r.ends = ends
+	m.rows[n.Instance] = r
+}
+
+// take removes a row, and remembers that. The caller has locked mu.
+func (m *Memory) take(id Instance) {
+	if _, is := m.rows[id]; !is {
+		return
+	}
+	m.version++
+	delete(m.rows, id)
+	m.gone[id] = m.version
+	if len(m.gone) > maxGone {
+		oldest := id
+		for other, at := range m.gone {
+			if at < m.gone[oldest] {
+				oldest = other
+			}
+		}
+		m.floor = m.gone[oldest]
+		delete(m.gone, oldest)
+	}
+}
+
 // beat does what Store.Beat says. The caller has locked mu.
 func (m *Memory) beat(b Beat) View {
-	now, before := m.now(), maps.Clone(m.rows)
+	now := m.now()
 	for _, ended := range b.Bury {
-		delete(m.rows, ended)
+		m.take(ended)
 	}
 	if b.Leave {
-		delete(m.rows, b.Node.Instance)
+		m.take(b.Node.Instance)
 	} else {
-		m.rows[b.Node.Instance] = memoryRow{node: b.Node, ends: now.Add(b.Lease)}
+		m.put(b.Node, now.Add(b.Lease))
 	}
-	maps.DeleteFunc(m.rows, func(_ Instance, r memoryRow) bool { return now.Sub(r.ends) > m.forgetRow })
-	if !maps.EqualFunc(m.rows, before, func(a, b memoryRow) bool { return a.node == b.node }) {
-		m.version++
-	}
-	if b.Mark != "" {
-		m.mark = b.Mark
-	}
-
-	v := View{Version: m.version, Incarnation: m.incarnation(), Marked: m.mark}
-	if b.Known != m.version {
-		v.Nodes = make([]Node, 0, len(m.rows))
-	}
-	for _, id := range slices.Sorted(maps.Keys(m.rows)) {
-		if b.Known != m.version {
-			v.Nodes = append(v.Nodes, m.rows[id].node)
-		}
-		if !now.Before(m.rows[id].ends) {
+	v := View{Incarnation: m.incarnation()}
+	for id, r := range m.rows {
+		switch {
+		case now.Sub(r.ends) > m.forgetRow:
+			m.take(id)
+		case !now.Before(r.ends):
 			v.Lapsed = append(v.Lapsed, id)
 		}
 	}
+	slices.SortFunc(v.Lapsed, func(a, b Instance) int {
+		return cmp.Or(m.rows[a].ends.Compare(m.rows[b].ends), cmp.Compare(a, b))
+	})
+	v.Lapsed = v.Lapsed[:min(len(v.Lapsed), MaxLapsed)]
+	if b.Mark != "" {
+		m.mark = b.Mark
+	}
+	v.Marked = m.mark
+	m.show(&v, b.Known)
 	return v
+}
+
+// show lists what has changed in the table since a version. The caller has locked mu.
+func (m *Memory) show(v *View, known Version) {
+	v.Version = Version(strconv.FormatUint(m.version, 10))
+	since, err := strconv.ParseUint(string(known), 10, 64)
+	if v.Full = err != nil || since < m.floor; v.Full {
+		since = 0
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.rows)) {
+		if r := m.rows[id]; r.changed > since {
+			v.Nodes = append(v.Nodes, r.node)
+		}
+	}
+	for id, at := range m.gone {
+		if at > since && !v.Full {
+			v.Gone = append(v.Gone, id)
+		}
+	}
 }
 
 // memoryView is the Store of one node.

@@ -93,7 +93,7 @@ func TestMemoryWiped(t *testing.T) {
 		t.Errorf("%d claims are left", got)
 	}
 	after := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Second, Known: first.Version})
-	if after.Incarnation == first.Incarnation || after.Marked != "" || after.Version <= first.Version || len(after.Nodes) != 1 {
+	if after.Incarnation == first.Incarnation || after.Marked != "" || !after.Full || len(after.Nodes) != 1 {
 		t.Errorf("after %+v came %+v", first, after)
 	}
 }
@@ -129,4 +129,42 @@ func TestMemoryHearsOfAnEndedContext(t *testing.T) {
 	if got := lookup(t, s, Hash{1}); got != nil {
 		t.Errorf("a refused claim stands: %v", got)
 	}
+}
+
+// Who was away while more rows went than are remembered is shown the whole table, as is who knows another table.
+func TestMemoryRemembersSomeThatAreGone(t *testing.T) {
+	m := NewMemory()
+	s := m.Join()
+	first := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute})
+	var second View
+	for i := range maxGone + 1 {
+		id := Instance(i + 10)
+		beat(t, s, Beat{Node: row(id, "b"), Lease: time.Minute})
+		beat(t, s, Beat{Node: row(id, "b"), Leave: true})
+		if i == 0 {
+			second = beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute})
+		}
+	}
+	if v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: first.Version}); !v.Full || len(v.Nodes) != 1 {
+		t.Errorf("too much has gone since: %+v", v)
+	}
+	if v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Minute, Known: second.Version}); v.Full || len(v.Gone) != maxGone {
+		t.Errorf("one less: full %v, %d gone", v.Full, len(v.Gone))
+	}
+}
+
+// "At most MaxLapsed, longest ago first."
+func TestMemoryListsSomeThatLapsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewMemory().Join()
+		for i := range MaxLapsed + 10 {
+			beat(t, s, Beat{Node: row(Instance(1000-i), "b"), Lease: time.Second})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		v := beat(t, s, Beat{Node: row(1, "a"), Lease: time.Second})
+		if len(v.Lapsed) != MaxLapsed || v.Lapsed[0] != 1000 || v.Lapsed[MaxLapsed-1] != 1000-MaxLapsed+1 {
+			t.Errorf("%d lapsed: %v", len(v.Lapsed), v.Lapsed)
+		}
+	})
 }

@@ -26,35 +26,28 @@ type Member struct {
 // roster remembers who belongs to the cluster: the store's table and, after the store has lost it, the memory of it.
 type roster struct {
 	rows map[Instance]*Member // a Member that is here never changes: it is replaced
-	lost map[Instance]bool    // rows that were there in an incarnation before, and have not come back yet
+	lost map[Instance]bool    // rows that the store does not have, though nobody has taken them out
 }
 
-// turn prepares for the table of another incarnation: who is missing in it has not left.
-func (r *roster) turn() {
-	r.lost = make(map[Instance]bool, len(r.rows))
-	for id := range r.rows {
-		r.lost[id] = true
-	}
-}
-
-// apply takes over what a beat has shown. Rows that left the table have ended, but for lost ones; those are forgotten
-// when so much time has passed that no claim of theirs can be left.
+// apply takes over what a beat has shown. Rows that were taken out of the table have ended; those that a whole table
+// lacks are lost, whatever the reason, and are forgotten when so much time has passed that no claim of theirs can be left.
 func (r *roster) apply(v View, now time.Time, forget time.Duration) {
-	if v.Nodes != nil {
-		rows := make(map[Instance]*Member, len(v.Nodes))
-		for _, n := range v.Nodes {
-			rows[n.Instance] = &Member{Node: n}
-			delete(r.lost, n.Instance)
+	if v.Full {
+		r.lost = make(map[Instance]bool, len(r.rows))
+		for id := range r.rows {
+			r.lost[id] = true
 		}
-		for id, m := range r.rows {
-			switch row := rows[id]; {
-			case row != nil:
-				row.Lapsed, row.Since = m.Lapsed, m.Since
-			case r.lost[id]:
-				rows[id] = m
-			}
+	}
+	for _, n := range v.Nodes {
+		delete(r.lost, n.Instance)
+		row := &Member{Node: n}
+		if m := r.rows[n.Instance]; m != nil {
+			row.Lapsed, row.Since = m.Lapsed, m.Since
 		}
-		r.rows = rows
+		r.rows[n.Instance] = row
+	}
+	for _, id := range v.Gone {
+		r.bury(id)
 	}
 	lapsed := make(map[Instance]bool, len(v.Lapsed))
 	for _, id := range v.Lapsed {
@@ -67,8 +60,7 @@ func (r *roster) apply(v View, now time.Time, forget time.Duration) {
 		case !is && m.Lapsed:
 			r.rows[id] = &Member{Node: m.Node}
 		case r.lost[id] && now.Sub(m.Since) > forget:
-			delete(r.rows, id)
-			delete(r.lost, id)
+			r.bury(id)
 		}
 	}
 }

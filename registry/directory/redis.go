@@ -56,7 +56,7 @@ type RedisConfig struct {
 }
 
 // Redis is a store that nodes share. A user that ACLs restrict needs the keys PREFIX:* and {PREFIX}:*, and the commands
-// of @hash, @connection, @scripting, expire, set, get, incr, info, role, cluster, zadd, zrem, zrangebyscore and time.
+// of @hash, @sortedset, @connection, @scripting, expire, info, role, cluster and time.
 //
 // Under sentinels a master should have min-replicas-to-write 1: one that was cut off together with a node, while the others
 // promoted its replica, then refuses that node's beats, and so nothing is certain there.

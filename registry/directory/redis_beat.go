@@ -25,21 +25,21 @@ func (r *Redis) Beat(ctx context.Context, b Beat) (View, error) {
 		leave = "leave"
 	}
 	c := scriptCall{
-		keys: []string{tag + "nodes", tag + "leases", tag + "version", tag + "mark", r.bornKey("")},
+		keys: []string{tag + "nodes", tag + "leases", tag + "changed", tag + "gone", tag + "table", r.bornKey("")},
 		args: []string{
-			b.Node.Instance.field(), encodeRow(b.Node), strconv.FormatInt(b.Lease.Milliseconds(), 10),
-			strconv.FormatUint(b.Known, 10), string(b.Mark), leave, strconv.FormatInt(r.cfg.ClaimTTL.Milliseconds(), 10),
+			b.Node.Instance.field(), encodeRow(b.Node), millis(b.Lease), string(b.Known), string(b.Mark), leave,
+			millis(r.cfg.ClaimTTL), strconv.Itoa(maxGone), strconv.Itoa(MaxLapsed), r.ident.now.Load().clock(0).expects(),
 		},
 	}
 	for _, ended := range b.Bury {
 		c.args = append(c.args, ended.field())
 	}
-	v, from, err := readView(beatScript.do(ctx, client, []scriptCall{c})[0], b.Known)
+	v, from, err := readView(beatScript.do(ctx, client, []scriptCall{c})[0])
 	if err != nil {
 		return View{}, explain(err)
 	}
 
-	if now := r.ident.now.Load(); now != nil && r.shape != clustered && from != now.first {
+	if now := r.ident.now.Load(); now != nil && from != now.first {
 		r.doubt()
 	}
 	if r.verify(ctx, r.beats.Add(1)%verifyEach == 0) == nil {
@@ -49,46 +49,46 @@ func (r *Redis) Beat(ctx context.Context, b Beat) (View, error) {
 }
 
 // readView reads what the script says, and of which server it is.
-func readView(reply rueidis.RedisResult, known uint64) (v View, from part, err error) {
+func readView(reply rueidis.RedisResult) (v View, from part, err error) {
 	said, err := reply.ToArray()
 	if err != nil {
 		return v, from, err
 	}
-	if len(said) != 6 {
-		return v, from, fmt.Errorf("it gave %d answers of 6", len(said))
+	if len(said) != 10 {
+		return v, from, fmt.Errorf("it gave %d answers of 10", len(said))
 	}
-	if v.Version, err = said[0].AsUint64(); err != nil {
-		return v, from, err
-	}
-	table, err := said[1].AsStrSlice()
-	if err != nil {
-		return v, from, err
-	}
-	if v.Version != known {
-		v.Nodes = make([]Node, 0, len(table)/2)
-		for i := 0; i+1 < len(table); i += 2 {
-			if id, ok := instanceOf(table[i]); ok {
-				v.Nodes = append(v.Nodes, decodeRow(id, table[i+1]))
-			}
+	var text [10]string
+	for _, i := range []int{0, 1, 5, 6, 7, 9} {
+		if text[i], err = said[i].ToString(); err != nil {
+			return v, from, err
 		}
 	}
-	lapsed, err := said[2].AsStrSlice()
+	v.Version, v.Full, v.Marked = Version(text[0]), text[1] == "1", Incarnation(text[5])
+	from = part{born: text[6], run: text[7], jumped: text[9]}
+	rows, err := said[2].AsStrSlice()
 	if err != nil {
 		return v, from, err
 	}
-	for _, field := range lapsed {
+	for i := 0; i+1 < len(rows); i += 2 {
+		if id, ok := instanceOf(rows[i]); ok {
+			v.Nodes = append(v.Nodes, decodeRow(id, rows[i+1]))
+		}
+	}
+	if v.Gone, err = instancesOf(said[3]); err != nil {
+		return v, from, err
+	}
+	v.Lapsed, err = instancesOf(said[4])
+	return v, from, err
+}
+
+func instancesOf(m rueidis.RedisMessage) (ids []Instance, err error) {
+	fields, err := m.AsStrSlice()
+	for _, field := range fields {
 		if id, ok := instanceOf(field); ok {
-			v.Lapsed = append(v.Lapsed, id)
+			ids = append(ids, id)
 		}
 	}
-	mark, err := said[3].ToString()
-	if err != nil {
-		return v, from, err
-	}
-	v.Marked = Incarnation(mark)
-	from.born, _ = said[4].ToString()
-	from.run, _ = said[5].ToString()
-	return v, from, nil
+	return ids, err
 }
 
 // rowText is a row of the node table as the store has it: JSON, so that releases may add fields.

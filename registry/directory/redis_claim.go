@@ -119,18 +119,24 @@ func (r *Redis) lookup(ctx context.Context, keys []Hash, fresh bool, found []Fou
 		r.lookupClustered(ctx, client, keys, found)
 		return
 	case fresh:
-		cmds := make(rueidis.Commands, len(missing), len(missing)+1)
+		cmds := make(rueidis.Commands, len(missing), len(missing)+2)
 		for n, i := range missing {
 			cmds[n] = client.B().Hkeys().Key(r.claimKey(keys[i])).Build()
 		}
+		// Claims that a jump of the clock has ended are missing in answers that came after it, and so did the time.
+		cmds = append(cmds, client.B().Time().Build())
 		// The client takes another master into use before it ends the connection to the former.
 		if r.shape == sentinel {
 			cmds = append(cmds, connCommand(client))
 		}
 		replies = client.DoMulti(ctx, cmds...)
+		now := r.ident.now.Load()
+		if t, err := replies[len(missing)].AsStrSlice(); err == nil && now.clock(0).off(t) > r.farOff() {
+			r.doubt()
+		}
 		if r.shape == sentinel {
-			conn, err := connOf(replies[len(missing)])
-			if now := r.ident.now.Load(); now == nil || err != nil || conn != now.conn {
+			conn, err := connOf(replies[len(missing)+1])
+			if now == nil || err != nil || conn != now.conn {
 				r.doubt()
 			}
 		}
@@ -160,12 +166,13 @@ func (r *Redis) lookupClustered(ctx context.Context, client rueidis.Client, keys
 	now, strange := r.ident.now.Load(), false
 	for i, reply := range ownersAt.do(ctx, client, calls) {
 		said, err := reply.AsStrSlice()
-		if err != nil || len(said) == 0 {
+		if err != nil || len(said) < 3 {
 			found[i].Err = explain(err)
 			continue
 		}
-		strange = strange || now == nil || !slices.Contains(now.masters, said[0])
-		for _, f := range said[1:] {
+		c, known := now.clockOf(said[0])
+		strange = strange || !known || c.off(said[1:]) > r.farOff()
+		for _, f := range said[3:] {
 			if id, ok := instanceOf(f); ok {
 				found[i].Owners = append(found[i].Owners, id)
 			}

@@ -24,7 +24,7 @@ const clusterTags = 32
 // identity is which servers hold the store, as far as it is known. An event (a connection that begins or ends, a flush)
 // puts it in doubt until the servers have been asked anew.
 type identity struct {
-	tags      []string      // of keys that every part of the store has
+	tags      []string      // of keys that every part of the store has, that of the node table first
 	events    atomic.Uint64 // so far
 	sentinels atomic.Int32  // connections to sentinels
 	wake      chan struct{} // something has happened
@@ -36,20 +36,21 @@ type identity struct {
 type standing struct {
 	events      uint64 // that had happened before they were asked
 	incarnation Incarnation
-	masters     []string // their names in a cluster
+	masters     []string // their names in a cluster, by tag
+	clocks      []clock  // by tag
 	first       part     // where the node table is
 	conn        string   // by which the master answered, under sentinels
 	warning     string
 	forgets     bool // the servers may drop claims
 }
 
-// part is what the server of one tag says of itself.
-type part struct{ born, run string }
+// part is what the server of one tag says of itself, and by how much its clock has jumped.
+type part struct{ born, run, jumped string }
 
 func newIdentity(s shape) *identity {
 	i := &identity{tags: []string{""}, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 	if s == clustered {
-		i.tags = tagsOfSlots(clusterTags)
+		i.tags = append(i.tags, tagsOfSlots(clusterTags)...)
 	}
 	return i
 }
@@ -143,8 +144,9 @@ func (r *Redis) verify(ctx context.Context, again bool) error {
 // ask learns who the servers are.
 func (r *Redis) ask(ctx context.Context, client rueidis.Client) (*standing, error) {
 	cmds := make([]scriptCall, len(r.ident.tags))
+	was := r.ident.now.Load()
 	for i, tag := range r.ident.tags {
-		cmds[i] = scriptCall{keys: []string{r.bornKey(tag)}, args: []string{rand.Text()}}
+		cmds[i] = scriptCall{keys: []string{r.bornKey(tag)}, args: []string{rand.Text(), was.clock(i).expects(), millis(r.farOff())}}
 	}
 	now := &standing{}
 	var err error
@@ -153,24 +155,25 @@ func (r *Redis) ask(ctx context.Context, client rueidis.Client) (*standing, erro
 			return nil, err
 		}
 	}
-	var runs, born []string
+	var runs, parts []string
 	for i, reply := range identify.do(ctx, client, cmds) {
 		said, err := reply.AsStrSlice()
 		switch {
 		case err != nil:
 			return nil, err
-		case len(said) != 6:
-			return nil, fmt.Errorf("it gave %d answers of 6", len(said))
-		case said[2] != "master":
+		case len(said) != 8:
+			return nil, fmt.Errorf("it gave %d answers of 8", len(said))
+		case said[5] != "master":
 			return nil, errors.New("it is a replica: name the master, or use redis-sentinel")
 		case i == 0:
-			now.first = part{said[0], said[1]}
+			now.first = part{said[0], said[1], said[2]}
 		}
-		born, runs, now.masters = append(born, said[0]), append(runs, said[1]), append(now.masters, said[5])
-		if limit, _ := strconv.ParseInt(said[3], 10, 64); limit > 0 && said[4] != "noeviction" {
+		parts, runs = append(parts, said[0], said[2]), append(runs, said[1])
+		now.masters, now.clocks = append(now.masters, said[4]), append(now.clocks, readClock(said[3]))
+		if limit, _ := strconv.ParseInt(said[6], 10, 64); limit > 0 && said[7] != "noeviction" {
 			now.forgets = true
 			now.warning = fmt.Sprintf("the Redis may drop claims when it is full (maxmemory-policy %s): set noeviction; "+
-				"until then nobody can be known to be absent, and pushes to absent keys answer 503", said[4])
+				"until then nobody can be known to be absent, and pushes to absent keys answer 503", said[7])
 		}
 	}
 	if r.shape == sentinel {
@@ -179,9 +182,7 @@ func (r *Redis) ask(ctx context.Context, client rueidis.Client) (*standing, erro
 		}
 	}
 	slices.Sort(runs)
-	slices.Sort(now.masters)
-	now.masters = slices.Compact(now.masters)
-	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(runs), " ") + "/" + strings.Join(born, " ")))
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(runs), " ") + "/" + strings.Join(parts, " ")))
 	now.incarnation = Incarnation(hex.EncodeToString(sum[:16]))
 	return now, nil
 }

@@ -88,7 +88,7 @@ func TestRedisInADatabaseUnderAPrefix(t *testing.T) {
 }
 
 // The user has exactly what the documentation of Redis lists.
-const aclUser = "+@hash +@connection +@scripting +expire +set +get +incr +info +role +cluster +zadd +zrem +zrangebyscore +time"
+const aclUser = "+@hash +@sortedset +@connection +@scripting +expire +info +role +cluster +time"
 
 func TestRedisWithACLUser(t *testing.T) {
 	t.Parallel()

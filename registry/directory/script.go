@@ -10,6 +10,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
+//go:embed script_clock.lua
+var clockText string
+
 //go:embed script_beat.lua
 var beatText string
 
@@ -22,15 +25,16 @@ const removeText = `local at = redis.call('HGET', KEYS[1], ARGV[1])
 if at and tonumber(at) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
 return 1`
 
-// ownersText is HKEYS, with the name of the cluster's node that says it in front.
+// ownersText is HKEYS, with the name of the cluster's node that says it, and its time, in front.
 const ownersText = `local owners = redis.call('HKEYS', KEYS[1])
-table.insert(owners, 1, redis.call('CLUSTER', 'MYID'))
+local t = redis.call('TIME')
+for i, said in ipairs({redis.call('CLUSTER', 'MYID'), t[1], t[2]}) do table.insert(owners, i, said) end
 return owners`
 
 // The scripts that the store runs.
 var (
-	beatScript = newScript(beatText)
-	identify   = newScript(identifyText)
+	beatScript = newScript(clockText + beatText)
+	identify   = newScript(clockText + identifyText)
 	remove     = newScript(removeText)
 	ownersAt   = newScript(ownersText)
 )

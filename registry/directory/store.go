@@ -14,7 +14,7 @@ type Hash [16]byte
 type Instance uint64
 
 // Incarnation names the contents of a store: it changes whenever claims that were acknowledged may be missing, because
-// a server was restarted, emptied or replaced by its replica. "" is none.
+// a server was restarted, emptied or replaced by its replica, or its clock jumped past their time to live. "" is none.
 type Incarnation string
 
 // Owners are the instances that claim a key. Shared: nobody changes one.
@@ -46,20 +46,29 @@ type Found struct {
 type Beat struct {
 	Node  Node
 	Lease time.Duration // from now
-	Known uint64        // version of the node table that the caller has; 0: none
+	Known Version       // of the node table that the caller has; "" is none
 	Mark  Incarnation   // mark this incarnation complete; "" leaves the mark as it is
 	Leave bool          // end the lease instead, and take the instance out of the node table
 	Bury  []Instance    // take these out of the node table: they are known to have ended
 }
 
+// Version names the node table in one state. It means something to the store alone, and is another after each change of
+// a row; a row that is written as it was is no change.
+type Version string
+
 // View is the cluster as the store sees it.
 type View struct {
-	Version     uint64      // of the node table: it grows with each change of a row
-	Nodes       []Node      // all of it, the caller's own included; nil when it is still the version that the caller knows
-	Lapsed      []Instance  // rows whose lease has run out, by the store's clock alone: nodes' clocks play no part
+	Version     Version     // of the node table
+	Full        bool        // Nodes is all of it: the version that the caller knows is none, too old, or another table's
+	Nodes       []Node      // rows that have changed since the caller's version
+	Gone        []Instance  // rows that were taken out since then
+	Lapsed      []Instance  // rows whose lease has run out by the store's clock alone: at most MaxLapsed, longest ago first
 	Incarnation Incarnation // of the store now
 	Marked      Incarnation // the incarnation in which every node's claims stand; another than Incarnation: not yet
 }
+
+// MaxLapsed bounds what each beat lists of those that fell silent. Those beyond it seem to live, and are asked.
+const MaxLapsed = 256
 
 // Store is what nodes share. All methods may be called from any goroutine and may block until their context ends; none
 // may be called from a loop. An error says that nothing is known of what was asked, not that nothing happened.
