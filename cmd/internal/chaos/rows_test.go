@@ -139,8 +139,8 @@ var rows = []row{
 		l.settle()
 	}},
 	{"clocks differ by days, and the store's jumps", setup{topology: single, ahead: 3 * 86400, lease: time.Second, keys: 240, rate: 120}, func(l *lab) {
-		l.mark(fault{name: "ten minutes on"})
-		l.store.shiftClock(10 * time.Minute)
+		l.mark(fault{name: "an hour on"})
+		l.store.shiftClock(time.Hour)
 		l.settle()
 		l.mark(fault{name: "and back"})
 		l.store.shiftClock(0)
