@@ -7,11 +7,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"holdfast/cmd/internal/flags"
 	"holdfast/registry/directory"
+	"holdfast/registry/peer"
 )
 
 // clustering is how serve finds its cluster: what cannot be set in place in the engine's Config.
@@ -65,9 +67,12 @@ func (s *serving) cluster() flags.Table {
 }
 
 // joinCluster completes the engine's part in a cluster. Without one there is nothing to do.
-func (s *serving) joinCluster(ctx context.Context) error {
+func (s *serving) joinCluster(ctx context.Context, warn io.Writer) error {
 	c, e := &s.clustering, &s.engine.Cluster
 	if c.directory == alone {
+		if e.Listen != "" || c.secretFile != "" || c.cert != "" {
+			return errors.New("--peer-listen, --cluster-secret-file and --peer-cert have no effect without --directory: the node would be alone")
+		}
 		return nil
 	}
 	switch {
@@ -77,6 +82,8 @@ func (s *serving) joinCluster(ctx context.Context) error {
 		return errors.New("--directory: the other nodes must reach this one; say where with --peer-listen HOST:PORT")
 	case c.secretFile == "":
 		return errors.New("--directory: the nodes of a cluster share a secret; make one with `head -c 32 /dev/urandom | base64 > FILE` and give it with --cluster-secret-file")
+	case s.policy.MaxPayload > peer.MaxPayload:
+		return fmt.Errorf("--max-message %d: between nodes a message has at most %d bytes", s.policy.MaxPayload, peer.MaxPayload)
 	case e.Refresh > c.claimTTL/2:
 		return fmt.Errorf("--claim-refresh %v: at most half of --claim-ttl, %v; else claims run out before they are renewed", e.Refresh, c.claimTTL)
 	}
@@ -85,6 +92,7 @@ func (s *serving) joinCluster(ctx context.Context) error {
 		return err
 	}
 	e.Secret, e.Release = secret, version()
+	e.Trouble = func(text string) { fmt.Fprintf(warn, "holdfast: warning: %s\n", text) }
 	if e.TLS, err = c.linkTLS(); err != nil {
 		return err
 	}

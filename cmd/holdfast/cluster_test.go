@@ -92,6 +92,11 @@ func TestClusterSettingsThatCannotWork(t *testing.T) {
 	f("--directory-ca: open", with("--directory-ca", cert+".missing")...)
 	f("no such file", with("--directory-password-file", secret+".missing")...)
 	f("choose a free --peer-listen address", with("--peer-listen", "127.0.0.1:99999")...)
+	f("no effect without --directory", "--peer-listen", "127.0.0.1:0")
+	f("no effect without --directory", "--cluster-secret-file", secret)
+	f("say with --peer-advertise", with("--peer-listen", ":0")...)
+	f("say with --peer-advertise", with("--peer-listen", "0.0.0.0:0")...)
+	f("at most 16777216 bytes", with("--max-message", "17MiB")...)
 	for _, url := range []string{"http://127.0.0.1:1", "redis://", "redis-sentinel://127.0.0.1:1", "redis://127.0.0.1:port", "memry"} {
 		f("--directory", with("--directory", url)...)
 	}

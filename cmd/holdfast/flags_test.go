@@ -54,6 +54,7 @@ var unbound = map[string]string{
 	"Cluster.Secret":  "read from --cluster-secret-file",
 	"Cluster.TLS":     "made of --peer-cert, --peer-key and --peer-ca",
 	"Cluster.Release": "the program's own",
+	"Cluster.Trouble": "written to standard error",
 	"Snapshot":        "made from the listeners and the policy",
 	"Socket.Inbound":  "named by --ws-inbound",
 	"Slow.Action":     "named by --slow-policy",

@@ -45,7 +45,7 @@ func (s *serving) serve(ctx context.Context, out, warn io.Writer) error {
 	if err := s.prepare(warn); err != nil {
 		return err
 	}
-	if err := s.joinCluster(ctx); err != nil {
+	if err := s.joinCluster(ctx, warn); err != nil {
 		return err
 	}
 	leaveRoom(s.engine.Loops)

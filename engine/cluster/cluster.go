@@ -34,6 +34,7 @@ type Config struct {
 	Advertise string          // the address that they are told: default Listen, which must then name one host
 	Secret    []byte          // what makes a process one of the cluster: at least 16 bytes, the same on each node; links, the directory's hashes and generated keys each derive a key of their own
 	TLS       *tls.Config     // mutual TLS for the links; nil: none
+	Trouble   func(string)    // hears, in words for an operator, why links were refused or ended; nil: nobody. It must not block
 	Release   string          // of the software, shown to the other nodes
 
 	Lease         time.Duration // how long a node that is not heard of counts as alive: 5 s
@@ -73,11 +74,9 @@ func (c *Config) fill() error {
 	if len(c.Secret) < minSecret {
 		return fmt.Errorf("the cluster's secret has %d bytes; it needs at least %d, the same on each node", len(c.Secret), minSecret)
 	}
-	if c.Advertise == "" {
-		c.Advertise = c.Listen
-		if at, err := netip.ParseAddrPort(c.Listen); err == nil && (at.Addr().IsUnspecified() || at.Port() == 0) {
-			c.Advertise = ""
-		}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if at, _ := netip.ParseAddr(host); c.Advertise == "" && err == nil && host != "" && !at.IsUnspecified() && port != "0" {
+		c.Advertise = c.Listen // else it is what the listener says, if that is one host
 	}
 	return nil
 }
@@ -98,6 +97,7 @@ type Cluster struct {
 
 	lines     [lineParts]lines
 	strangers strangers
+	told      told
 	stats     counters
 }
 
@@ -121,7 +121,7 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 		Self:   peer.Node{Instance: uint64(c.self.Instance), Name: name, Address: cfg.Advertise},
 		Listen: cfg.Listen, Secret: cfg.Secret, TLS: cfg.TLS, Release: cfg.Release,
 		Ping: cfg.Lease / 5, Dead: cfg.Lease / 2, DialTimeout: min(cfg.Lease/4, time.Second),
-		MaxFlight: cfg.MaxFlight, MaxQueued: cfg.MaxQueued, Handler: c,
+		MaxFlight: cfg.MaxFlight, MaxQueued: cfg.MaxQueued, Handler: c, Trouble: c.trouble,
 	})
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func newInstance() directory.Instance {
 // advertised is the address that others are told when none was given: where we listen, if that is one host.
 func advertised(at net.Addr) (string, error) {
 	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return "", fmt.Errorf("the peer listener is on every address of this host (%s): say with the advertised address where other nodes reach it", at)
+		return "", fmt.Errorf("the peer listener is on every address of this host (%s): say with --peer-advertise where other nodes reach it", at)
 	}
 	return at.String(), nil
 }

@@ -39,6 +39,9 @@ type Config struct {
 
 const minSecret = 16
 
+// MaxPayload is the longest message, bytes, that fits the default MaxFrame whatever its key and names.
+const MaxPayload = 16 << 20
+
 func (c *Config) fill() error {
 	def := func(d *time.Duration, to time.Duration) {
 		if *d <= 0 {
@@ -55,7 +58,7 @@ func (c *Config) fill() error {
 			*n = to
 		}
 	}
-	bound(&c.MaxFrame, 16<<20+64<<10)
+	bound(&c.MaxFrame, MaxPayload+64<<10)
 	bound(&c.MaxFlight, 16<<10)
 	bound(&c.MaxQueued, 64<<20)
 	bound(&c.MaxServed, 16<<10)
