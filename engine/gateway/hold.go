@@ -226,6 +226,7 @@ func (g *Gateway) park(x exchange.Exchange, f exchange.Form, policy *route.Polic
 	}
 	g.scratch.response = exchange.Response{Status: 200, Fields: fields, Subprotocol: p.subprotocol}
 	x.Hold(f, &g.scratch.response, after)
+	x = g.space.View(x.Slot) // a WebSocket is another session's now
 	g.Stats.Holds[f]++
 	g.Stats.Held++
 	if f == exchange.Poll {
