@@ -34,12 +34,12 @@ func (r *Redis) Beat(ctx context.Context, b Beat) (View, error) {
 	for _, ended := range b.Bury {
 		c.args = append(c.args, ended.field())
 	}
-	v, from, err := readView(beatScript.do(ctx, client, []scriptCall{c})[0])
+	v, from, at, err := readView(beatScript.do(ctx, client, []scriptCall{c})[0])
 	if err != nil {
 		return View{}, explain(err)
 	}
 
-	if now := r.ident.now.Load(); now != nil && from != now.first {
+	if now := r.ident.now.Load(); now != nil && (from != now.first || now.clock(0).apart(at) > r.farOff()) {
 		r.doubt()
 	}
 	if r.verify(ctx, r.beats.Add(1)%verifyEach == 0) == nil {
@@ -48,26 +48,27 @@ func (r *Redis) Beat(ctx context.Context, b Beat) (View, error) {
 	return v, nil
 }
 
-// readView reads what the script says, and of which server it is.
-func readView(reply rueidis.RedisResult) (v View, from part, err error) {
+// readView reads what the script says, and which server it is of, at what time.
+func readView(reply rueidis.RedisResult) (v View, from part, at clock, err error) {
 	said, err := reply.ToArray()
 	if err != nil {
-		return v, from, err
+		return v, from, at, err
 	}
 	if len(said) != 10 {
-		return v, from, fmt.Errorf("it gave %d answers of 10", len(said))
+		return v, from, at, fmt.Errorf("it gave %d answers of 10", len(said))
 	}
 	var text [10]string
-	for _, i := range []int{0, 1, 5, 6, 7, 9} {
+	for _, i := range []int{0, 1, 5, 6, 7, 8, 9} {
 		if text[i], err = said[i].ToString(); err != nil {
-			return v, from, err
+			return v, from, at, err
 		}
 	}
 	v.Version, v.Full, v.Marked = Version(text[0]), text[1] == "1", Incarnation(text[5])
 	from = part{born: text[6], run: text[7], jumped: text[9]}
+	at = readClock(text[8])
 	rows, err := said[2].AsStrSlice()
 	if err != nil {
-		return v, from, err
+		return v, from, at, err
 	}
 	for i := 0; i+1 < len(rows); i += 2 {
 		if id, ok := instanceOf(rows[i]); ok {
@@ -75,10 +76,10 @@ func readView(reply rueidis.RedisResult) (v View, from part, err error) {
 		}
 	}
 	if v.Gone, err = instancesOf(said[3]); err != nil {
-		return v, from, err
+		return v, from, at, err
 	}
 	v.Lapsed, err = instancesOf(said[4])
-	return v, from, err
+	return v, from, at, err
 }
 
 func instancesOf(m rueidis.RedisMessage) (ids []Instance, err error) {

@@ -95,11 +95,42 @@ func BenchmarkRedis(b *testing.B) {
 			})
 		})
 	}
-	b.Run("beat", func(b *testing.B) {
-		r := open(b, RedisConfig{URL: urlOf(pinned(b))})
-		v := View{}
-		for b.Loop() {
-			v, _ = r.Beat(b.Context(), Beat{Node: row(1, "a"), Lease: time.Minute, Known: v.Version})
+	for _, rows := range []int{1, 1000} {
+		b.Run("beat/rows="+strconv.Itoa(rows), func(b *testing.B) { benchBeat(b, rows) })
+	}
+}
+
+// benchBeat changes one row with each beat, which it reads, too; and reads the whole table at the end.
+func benchBeat(b *testing.B, rows int) {
+	s := pinned(b)
+	r := open(b, RedisConfig{URL: urlOf(s)})
+	f := func(n Node, known Version) View {
+		v, err := r.Beat(b.Context(), Beat{Node: n, Lease: time.Minute, Known: known})
+		if err != nil {
+			b.Fatal(err)
 		}
-	})
+		return v
+	}
+	other, own := row(1, "other"), row(2, "own")
+	for id := range rows - 1 {
+		f(row(Instance(id+2), strings.Repeat("x", 100)), "")
+	}
+	v := f(own, "")
+	cpu, n := number(b, s, "cpu", "used_cpu_user")+number(b, s, "cpu", "used_cpu_sys"), 0
+	for b.Loop() {
+		n++
+		other.Complete = Incarnation(strconv.Itoa(n))
+		if v = f(other, v.Version); len(v.Nodes) != 1 {
+			b.Fatalf("%d rows", len(v.Nodes))
+		}
+	}
+	used := number(b, s, "cpu", "used_cpu_user") + number(b, s, "cpu", "used_cpu_sys")
+	b.ReportMetric((used-cpu)*1e6/float64(n), "server-µs/beat")
+	whole := time.Now()
+	for range 100 {
+		if v = f(own, ""); len(v.Nodes) < rows {
+			b.Fatalf("%d rows of %d", len(v.Nodes), rows)
+		}
+	}
+	b.ReportMetric(float64(time.Since(whole).Microseconds())/100, "µs/whole")
 }

@@ -53,7 +53,7 @@ func (c clock) expects() string {
 
 // off is how far a time, in seconds and microseconds as TIME gives it, is from what the clock should say now.
 func (c clock) off(t []string) time.Duration {
-	if c.at.IsZero() || len(t) < 2 {
+	if len(t) < 2 {
 		return 0
 	}
 	seconds, err := strconv.ParseInt(t[0], 10, 64)
@@ -61,7 +61,15 @@ func (c clock) off(t []string) time.Duration {
 	if err != nil || err2 != nil {
 		return 0
 	}
-	return (time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond - c.said - time.Since(c.at)).Abs()
+	return c.apart(clock{time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond, time.Now()})
+}
+
+// apart is by how much two readings of one clock differ more than the time between them explains.
+func (c clock) apart(d clock) time.Duration {
+	if c.at.IsZero() || d.at.IsZero() {
+		return 0
+	}
+	return (d.said - c.said - d.at.Sub(c.at)).Abs()
 }
 
 // farOff is by how much a clock that has jumped is off: what claims can well spare of their time.

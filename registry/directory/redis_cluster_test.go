@@ -20,6 +20,7 @@ func TestRedisInTime(t *testing.T) {
 	f := func(name string, part func(*testing.T)) { parts.Go(func() { t.Run(name, part) }) }
 	f("cluster", redisClusterKeepsTheContract)
 	f("cluster fails over", redisClusterFailsOver)
+	f("cluster's clock", redisClusterClockJumps)
 	f("sentinels", redisUnderSentinels)
 	f("later", redisThatComesLater)
 	f("still", redisThatStandsStill)
