@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -205,13 +203,4 @@ func (l *lab) quiet() {
 	if l.stop[0] != nil {
 		l.stop[0]()
 	}
-}
-
-// lastWords shows what each process said last.
-func (l *lab) lastWords() string {
-	var b strings.Builder
-	for _, n := range l.nodes {
-		fmt.Fprintf(&b, "%s (%s):\n%s\n", n.name, filepath.Base(n.log), n.lastWords(8))
-	}
-	return b.String()
 }

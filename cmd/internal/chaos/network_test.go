@@ -196,21 +196,6 @@ func TestClocksOfHostsDiffer(t *testing.T) {
 	}
 }
 
-// answersAt waits until something accepts connections at an address.
-func answersAt(t *testing.T, addr string) {
-	t.Helper()
-	ok := eventually(func() bool {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	if !ok {
-		t.Fatalf("nothing answers at %s", addr)
-	}
-}
-
 // eventually tries until something is so, and says whether it ever was.
 func eventually(holds func() bool) bool { return within(20*time.Second, holds) }
 

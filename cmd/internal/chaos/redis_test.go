@@ -50,6 +50,7 @@ func newStore(t *testing.T, h *host, kind topology) *store {
 	s.shiftClock(0)
 	s.add()
 	switch kind {
+	case single:
 	case sentinel:
 		s.add("--replicaof", fmt.Sprintf("%s %d", h.addr, redisPort))
 		s.servers[1].awaits("master_link_status:up", "info", "replication")

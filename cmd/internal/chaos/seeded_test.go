@@ -17,7 +17,7 @@ func invent(seed uint64) *history {
 	for key := range 4 {
 		name := fmt.Sprint("k", key)
 		for range 1 + key%2 { // every other key has two devices
-			for at := moment(1); at < moment(time.Minute); {
+			for at := moment(1); at < time.Minute; {
 				x := &hold{key: name, node: string(rune('a' + rng.IntN(3))), asked: at}
 				x.headed = at + moment(rng.IntN(1e7))
 				x.closing = x.headed + moment(5e9+rng.IntN(1e10))
