@@ -140,6 +140,16 @@ func (s *Space) View(slot uint32) Exchange {
 	return Exchange{Slot: slot, Session: s.sessions[r.Kind]}
 }
 
+// Queued is how many bytes of output wait for an exchange. A stream's are its session's to count: it has no socket.
+func (s *Space) Queued(slot uint32) int {
+	if r := s.At(slot); r.Kind == record.Stream {
+		if q, ok := s.sessions[r.Kind].(interface{ Queued(slot uint32) int }); ok {
+			return q.Queued(slot)
+		}
+	}
+	return s.Host.Queued(slot)
+}
+
 // Respond answers all at once and ends the exchange.
 func (x Exchange) Respond(r *Response) { x.Session.Respond(x.Slot, r) }
 
