@@ -68,6 +68,9 @@ func (s *Sessions) readHead(slot uint32, r *record.Record, b []byte) int {
 		s.l.WantDrained(slot)
 		return 0
 	}
+	if r.State == stateIdle && s.preface(slot, r, b) {
+		return 0
+	}
 	req := s.request
 	if r.State == stateHead {
 		req = s.extras.at(r.Extra).head
@@ -127,6 +130,8 @@ func (s *Sessions) begin(slot uint32, r *record.Record, req *h1.Request) {
 	}
 	if socket {
 		s.head.Protocol = protocolWebSocket
+	} else if s.upgradeH2C(slot, r, req) {
+		return
 	}
 	if !hasBody {
 		s.move(r, stateWait)

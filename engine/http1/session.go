@@ -99,6 +99,7 @@ type Sessions struct {
 	framers framers
 	extras  extras
 	sockets Sockets     // nil: no WebSockets
+	streams Streams     // nil: no HTTP/2
 	request *h1.Request // parses heads; one that comes in pieces takes it along
 	head    exchange.Head
 	date    date
@@ -112,6 +113,7 @@ type Stats struct {
 	BadHeads  uint64 // refused by the parser
 	Timeouts  uint64 // 408
 	Pipelined uint64 // input thrown away for PipelineBytes
+	Upgrades  uint64 // connections that went on in HTTP/2 by Upgrade: h2c
 	Sockets   uint64 // connections that became WebSockets
 
 	States [States]int64 // connections now, by state
