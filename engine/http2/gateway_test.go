@@ -1,0 +1,180 @@
+package http2
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	xh2 "golang.org/x/net/http2"
+
+	"holdfast/engine/epoll"
+	"holdfast/engine/exchange"
+	"holdfast/engine/gateway"
+	"holdfast/engine/http1"
+	"holdfast/engine/loop"
+	"holdfast/engine/record"
+	"holdfast/engine/route"
+	"holdfast/registry"
+)
+
+// node is a real loop with a real gateway that listens on loopback.
+type node struct {
+	url string
+	l   *loop.Loop
+	s   *Sessions
+}
+
+func startNode(t *testing.T, cfg Config) *node {
+	t.Helper()
+	k, err := epoll.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{l: loop.New(k, loop.Config{MaxSlots: 65536})}
+	shared := gateway.NewShared(1, registry.New(registry.Config{Loops: 1, Shards: 1}))
+	shared.Snapshot.Store(&route.Snapshot{
+		Listeners: []route.Listener{{Name: "all"}},
+		Policies:  []route.Policy{route.Policy{}.Filled()},
+		Routes: []route.Route{
+			{Prefix: "/sub/", Action: route.Hold},
+			{Prefix: "/push", Action: route.Push},
+			{Prefix: "/push/", Action: route.Push},
+			{Prefix: "/echo/", Action: route.Echo},
+		},
+	})
+	space := exchange.NewSpace(n.l)
+	g := gateway.New(shared, space, n.l.Wake, gateway.Config{})
+	one := http1.New(n.l, g, http1.Config{}, boundary)
+	n.s = New(n.l, g, cfg, boundary)
+	one.Multiplex(n.s)
+	space.Speak(record.HTTP1, one)
+	space.Speak(record.Stream, n.s)
+	n.l.Speak(record.HTTP1, one)
+	n.l.Speak(record.HTTP2, n.s)
+	n.l.Speak(record.Stream, n.s)
+	n.l.Host(g)
+	fds, addr, err := epoll.ListenGroup(netip.MustParseAddrPort("127.0.0.1:0"), 1, epoll.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.l.Listen(fds[0], record.HTTP1, 0); err != nil {
+		t.Fatal(err)
+	}
+	n.url = "http://" + addr.String()
+	done := make(chan error, 1)
+	go func() { done <- n.l.Run() }()
+	t.Cleanup(func() {
+		n.l.Post(n.l.Stop)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		k.Free()
+	})
+	return n
+}
+
+// ask runs f on the loop and waits for it.
+func (n *node) ask(f func()) {
+	done := make(chan struct{})
+	n.l.Post(func() { f(); close(done) })
+	<-done
+}
+
+// goClient is Go's HTTP/2 client by prior knowledge.
+func goClient(t *testing.T) *http.Client {
+	tr := &xh2.Transport{
+		AllowHTTP: true,
+		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
+}
+
+func do(t *testing.T, c *http.Client, method, url string, body io.Reader, fields ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		req.Header.Add(name, value)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+// Go's client gets a page, holds a stream, and pushes to it, all on one connection.
+func TestGoClient(t *testing.T) {
+	n := startNode(t, Config{})
+	c := goClient(t)
+	if resp, body := do(t, c, "GET", n.url+"/echo/page", nil); resp.ProtoMajor != 2 || len(body) != 1024 {
+		t.Errorf("%v, %d bytes", resp.Proto, len(body))
+	}
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", n.url+"/sub/a", nil)
+	req.Header.Set("Accept", "text/event-stream")
+	sub, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Body.Close()
+	lines := bufio.NewReader(sub.Body)
+	for i := range 100 {
+		resp, verdict := do(t, c, "POST", n.url+"/push/a", strings.NewReader(fmt.Sprint("message ", i)))
+		if resp.StatusCode != 200 || !strings.Contains(verdict, `"delivered":1`) {
+			t.Fatal(resp.StatusCode, verdict)
+		}
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(line, "data: ") {
+				if want := fmt.Sprintf("data: message %d\n", i); line != want {
+					t.Fatalf("%q, want %q", line, want)
+				}
+				break
+			}
+		}
+	}
+	n.ask(func() {
+		if n.s.Stats.Conns != 1 {
+			t.Errorf("%d connections", n.s.Stats.Conns)
+		}
+	})
+}
+
+// Bodies of any length come back whole, many at a time.
+func TestGoClientEchoes(t *testing.T) {
+	n := startNode(t, Config{})
+	c := goClient(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			want := strings.Repeat(fmt.Sprint(i, " "), 1<<(i%18))
+			if _, got := do(t, c, "POST", n.url+"/echo/x", strings.NewReader(want)); got != want {
+				t.Errorf("echo %d: %d bytes, want %d", i, len(got), len(want))
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,124 @@
+package http2
+
+import (
+	"strings"
+	"testing"
+
+	xh2 "golang.org/x/net/http2"
+
+	"holdfast/codec/h2"
+	"holdfast/engine/record"
+	"holdfast/engine/simkernel"
+)
+
+// The first words of both sides.
+func TestHandshake(t *testing.T) {
+	r := calm(t)
+	c := r.dial()
+	c.out.WriteString(h2.Preface)
+	c.w.WriteSettings()
+	c.flush()
+	c.want("SETTINGS 5", "0 WINDOW 983041", "SETTINGS ack")
+	c.w.WriteSettingsAck()
+	c.flush()
+	c.leave()
+	r.empty()
+}
+
+// Requests and what they are answered.
+func TestTranscripts(t *testing.T) {
+	f := func(name string, ask func(c *client), want ...string) {
+		t.Run(name, func(t *testing.T) {
+			r := calm(t)
+			c := r.hello()
+			ask(c)
+			c.flush()
+			c.want(want...)
+			c.isOpen()
+			c.leave()
+			r.empty()
+		})
+	}
+	f("GET", func(c *client) { c.headers(1, true, "GET", "/ok") },
+		"1 HEADERS status=200 content-type=text/plain content-length=2", `1 DATA "ok" end`)
+	f("query and authority", func(c *client) { c.headers(1, true, "GET", "/x?y=z") },
+		"1 HEADERS status=200 content-type=text/plain content-length=26", `1 DATA "GET /x?y=z of a length 0: " end`)
+	f("HEAD", func(c *client) { c.headers(1, true, "HEAD", "/ok") },
+		"1 HEADERS status=200 content-type=text/plain content-length=2 end")
+	f("204", func(c *client) { c.headers(1, true, "GET", "/status/204") }, "1 HEADERS status=204 content-type=text/plain end")
+	f("two at once", func(c *client) { c.headers(1, true, "GET", "/ok"); c.headers(3, true, "GET", "/now") },
+		"1 HEADERS status=200 content-type=text/plain content-length=2", `1 DATA "ok" end`,
+		"3 HEADERS status=200 content-type=text/plain content-length=3", `3 DATA "now" end`)
+	f("a body", func(c *client) {
+		c.headers(1, false, "POST", "/x", "content-length: 5")
+		c.w.WriteData(1, false, []byte("ab"))
+		c.w.WriteDataPadded(1, true, []byte("cde"), make([]byte, 7))
+	}, "1 HEADERS status=200 content-type=text/plain content-length=29", `1 DATA "POST /x? of a length 5: abcde" end`)
+	f("a body with trailers", func(c *client) {
+		c.headers(1, false, "POST", "/x")
+		c.w.WriteData(1, false, []byte("ab"))
+		c.block.Reset()
+		c.w.WriteHeaders(xh2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte("\x00\x01a\x01b"), EndStream: true, EndHeaders: true})
+	}, "1 HEADERS status=200 content-type=text/plain content-length=27", `1 DATA "POST /x? of a length -1: ab" end`)
+	f("answered before the body", func(c *client) { c.headers(1, false, "POST", "/now"); c.w.WriteData(1, true, []byte("late")) },
+		"1 HEADERS status=200 content-type=text/plain content-length=3", `1 DATA "now" end`, "1 RST NO_ERROR")
+	f("answered in the body", func(c *client) { c.headers(1, false, "POST", "/stop"); c.w.WriteData(1, false, []byte("much")) },
+		"1 HEADERS status=413 content-type=text/plain content-length=4", `1 DATA "stop" end`, "1 RST NO_ERROR")
+	f("100-continue", func(c *client) { c.headers(1, false, "POST", "/x", "expect: 100-continue"); c.w.WriteData(1, true, []byte("b")) },
+		"1 HEADERS status=100", "1 HEADERS status=200 content-type=text/plain content-length=26", `1 DATA "POST /x? of a length -1: b" end`)
+	f("a streamed answer", func(c *client) { c.headers(1, false, "POST", "/stream"); c.w.WriteData(1, true, []byte("echo")) },
+		"1 HEADERS status=200 content-type=text/plain", `1 DATA "echo"`, `1 DATA "" end`)
+	f("CONTINUATION", func(c *client) {
+		block := c.request("GET", "/ok", "a: b")
+		c.w.WriteHeaders(xh2.HeadersFrameParam{StreamID: 1, BlockFragment: block[:3], EndStream: true})
+		c.w.WriteContinuation(1, false, block[3:7])
+		c.w.WriteContinuation(1, true, block[7:])
+	}, "1 HEADERS status=200 content-type=text/plain content-length=2", `1 DATA "ok" end`)
+	f("PING", func(c *client) { c.w.WritePing(false, [8]byte{'x'}) }, `PING "x" ack true`)
+	f("a body that fits one frame", func(c *client) { c.headers(1, true, "GET", "/big/16384") },
+		"1 HEADERS status=200 content-type=text/plain content-length=16384", `1 DATA "16384 bytes" end`)
+	f("a longer one", func(c *client) { c.headers(1, true, "GET", "/big/40000") },
+		"1 HEADERS status=200 content-type=text/plain content-length=40000", `1 DATA "16384 bytes"`, `1 DATA "16384 bytes"`, `1 DATA "7232 bytes" end`)
+}
+
+// What each form of hold sends: its head, a message, and its goaway.
+func TestForms(t *testing.T) {
+	f := func(form string, want ...string) {
+		t.Run(form, func(t *testing.T) {
+			r := calm(t)
+			c := r.hello()
+			c.get(1, "/hold/"+form)
+			if fates := r.push(message("m")); len(fates) != 1 || fates[0] != record.Delivered {
+				t.Errorf("fates %v", fates)
+			}
+			r.do(r.script.goaway)
+			c.want(want...)
+			c.isOpen()
+			c.leave()
+			r.empty()
+		})
+	}
+	f("sse", "1 HEADERS status=200 content-type=text/event-stream push-key=k", `1 DATA "data: m\n\n"`,
+		`1 DATA "event: goaway\ndata: {}\n\n"`, `1 DATA "" end`)
+	f("ndjson", "1 HEADERS status=200 content-type=application/x-ndjson push-key=k", `1 DATA "{\"data\":\"m\"}\n"`,
+		`1 DATA "{\"event\":\"goaway\"}\n"`, `1 DATA "" end`)
+	f("raw", "1 HEADERS status=200 content-type=application/octet-stream push-key=k", `1 DATA "m"`, `1 DATA "" end`)
+	f("poll", "1 HEADERS status=200 cache-control=no-store content-type=text/plain content-length=1", `1 DATA "m" end`)
+	f("mixed", "1 HEADERS status=200 content-type=multipart/mixed; boundary=BOUND push-key=k", `1 DATA "--BOUND\r\n"`,
+		`1 DATA "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nm\r\n--BOUND\r\n"`, `1 DATA "Content-Length: 0\r\nPush-Event: goaway\r\n\r\n\r\n--BOUND--\r\n"`, `1 DATA "" end`)
+}
+
+// A message longer than a frame goes in several, and is delivered when the last one is.
+func TestLongMessages(t *testing.T) {
+	r := newRig(t, 1, simkernel.Options{SendBuffer: 1 << 20}, Config{})
+	c := r.hello(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 1 << 20})
+	c.w.WriteWindowUpdate(0, 1<<20)
+	c.get(1, "/hold/raw")
+	c.output()
+	if fates := r.push(message(strings.Repeat("m", 40_000))); fates[0] != record.Delivered {
+		t.Errorf("fates %v", fates)
+	}
+	c.want(`1 DATA "16384 bytes"`, `1 DATA "16384 bytes"`, `1 DATA "7232 bytes"`)
+	c.leave()
+	r.empty()
+}
