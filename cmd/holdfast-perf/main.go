@@ -37,7 +37,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(holdCommand(), pushCommand(), compareCommand(), modelCommand(), originCommand(), bareCommand())
+	root.AddCommand(holdCommand(), pushCommand(), compareCommand(), clusterCommand(), modelCommand(), originCommand(),
+		bareCommand(), holdersCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -41,20 +41,24 @@ func call(s *server, n, size int) (*callers, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &callers{kernel: k, events: make([]epoll.Event, n), target: s, body: string(mark) + strings.Repeat(".", max(size, 1)-1)}
-	for i := range n {
-		fd, err := connected(k, s.publish)
-		if err != nil {
-			c.hangUp()
-			return nil, fmt.Errorf("connect to publish: %w", err)
-		}
-		c.lines = append(c.lines, line{fd: fd})
-		if err := k.Mod(fd, uint64(i), epoll.In); err != nil {
+	c := &callers{kernel: k, target: s, body: string(mark) + strings.Repeat(".", max(size, 1)-1)}
+	for range n {
+		if err := c.dial(s.publish); err != nil {
 			c.hangUp()
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// dial adds a line, which may lead to another server of the same kind.
+func (c *callers) dial(to netip.AddrPort) error {
+	fd, err := connected(c.kernel, to)
+	if err != nil {
+		return fmt.Errorf("connect to publish: %w", err)
+	}
+	c.lines, c.events = append(c.lines, line{fd: fd}), append(c.events, epoll.Event{})
+	return c.kernel.Mod(fd, uint64(len(c.lines)-1), epoll.In)
 }
 
 // connected is a connection that stands, watched for output.

@@ -1,11 +1,13 @@
 // Package compare measures Holdfast beside what it could be and what it is used instead of: a bare loop of send(2), and
-// nginx with the nchan module. All servers run on one CPU, the clients on another, and take turns round by round, so that
-// whatever else the machine does falls on all of them alike. It must never drive two servers at once, nor let a client's
-// reading take part in what a server is charged.
+// nginx with the nchan module; and a cluster of two nodes beside a node that is alone. All servers run on one CPU, the
+// clients on another, and take turns round by round, so that whatever else the machine does falls on all of them alike. It
+// must never drive two servers at once that are no nodes of one cluster, nor let a client's reading take part in what a
+// server is charged.
 //
 // Read compare.go (what a run is told and tells), servers.go with process.go and cpu.go (who is measured, and how),
 // crowd.go and callers.go (the clients), then one file an experiment: fanout.go, onekey.go, arrivals.go, beside.go; in the
-// end figures.go and text.go.
+// end figures.go and text.go. A cluster begins in cluster.go: nodes.go and holders.go (who is there), paced.go, flat.go and
+// claims.go (the experiments).
 package compare
 
 import (
@@ -117,19 +119,30 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	begun := loadAverage()
+	err = conduct(ctx, []experiment{
+		{"fan-out", r.fanout}, {"one-key pushes", r.oneKey}, {"arrivals", r.arrivals}, {"one-key pushes beside a fan-out", r.beside},
+	})
+	return r.result(begun), err
+}
+
+// experiment is one thing to find out.
+type experiment struct {
+	name string
+	work func(context.Context) error
+}
+
+// conduct does one experiment after the other, whatever became of those before.
+func conduct(ctx context.Context, all []experiment) error {
 	var failed []error
-	for _, experiment := range []struct {
-		name string
-		work func(context.Context) error
-	}{{"fan-out", r.fanout}, {"one-key pushes", r.oneKey}, {"arrivals", r.arrivals}, {"one-key pushes beside a fan-out", r.beside}} {
-		if err := experiment.work(ctx); err != nil {
-			failed = append(failed, fmt.Errorf("compare: %s: %w", experiment.name, err))
+	for _, e := range all {
+		if err := e.work(ctx); err != nil {
+			failed = append(failed, fmt.Errorf("compare: %s: %w", e.name, err))
 			if ctx.Err() != nil {
 				break
 			}
 		}
 	}
-	return r.result(begun), errors.Join(failed...)
+	return errors.Join(failed...)
 }
 
 // turns gives each server its turn in each round, one at a time. Round -1 warms up and counts for nothing.

@@ -51,9 +51,12 @@ func single(cpu int) (set unix.CPUSet) {
 
 // moveAll moves every thread of this process; new ones follow the thread that starts them. Twice, for those that a thread
 // not yet moved has just started.
-func moveAll(set unix.CPUSet) error {
+func moveAll(set unix.CPUSet) error { return moveProcess(os.Getpid(), set) }
+
+// moveProcess moves every thread of a process.
+func moveProcess(pid int, set unix.CPUSet) error {
 	for range 2 {
-		tasks, err := os.ReadDir("/proc/self/task")
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 		if err != nil {
 			return err
 		}

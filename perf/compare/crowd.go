@@ -23,6 +23,8 @@ const mark = '~'
 type crowd struct {
 	kernel  *epoll.Kernel
 	fds     []int
+	pending int // of them, those whose keys other nodes could not find yet when the answer came
+	events  []epoll.Event
 	scratch []byte
 }
 
@@ -122,7 +124,53 @@ func (c *crowd) step(s *server, at int, key string, mask uint32) (held bool, err
 		line, _, _ := bytes.Cut(c.scratch[:n], []byte("\r\n"))
 		return false, fmt.Errorf("a subscriber was answered %q", line)
 	}
+	if bytes.Contains(c.scratch[:n], []byte("Push-Claim: pending")) {
+		c.pending++
+	}
 	return true, c.kernel.Del(fd)
+}
+
+// watch has epoll look at every subscriber, or no more: for arrived.
+func (c *crowd) watch(on bool) error {
+	for i, fd := range c.fds {
+		var err error
+		if on {
+			err = c.kernel.Add(fd, uint64(i), epoll.In)
+		} else {
+			err = c.kernel.Del(fd)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrived reads, without waiting, what has come for those that are watched, and tells for whom there were messages.
+func (c *crowd) arrived(told func(at, messages int) error) error {
+	if c.events == nil {
+		c.events = make([]epoll.Event, connecting)
+	}
+	ready, err := c.kernel.Wait(c.events, 0)
+	if err != nil {
+		return err
+	}
+	for i := range c.events[:ready] {
+		at := int(c.events[i].Tag())
+		n, err := c.kernel.Read(c.fds[at], c.scratch)
+		if err == unix.EAGAIN {
+			continue
+		}
+		if err != nil || n == 0 {
+			return errLost
+		}
+		if messages := bytes.Count(c.scratch[:n], []byte{mark}); messages > 0 {
+			if err := told(at, messages); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // errLost means that a server has ended a subscriber's connection.

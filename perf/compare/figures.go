@@ -57,6 +57,37 @@ var (
 	besideWaited   = kind{"meanwhile, the server waited for its CPU", "%"}
 )
 
+// Figures of a cluster.
+var (
+	firstAnswer50  = kind{"first push to a key: to verdict, p50", "ms"}
+	firstAnswer99  = kind{"first push to a key: to verdict, p99", "ms"}
+	pacedAnswer50  = kind{"on schedule: to verdict, p50", "ms"}
+	pacedAnswer99  = kind{"on schedule: to verdict, p99", "ms"}
+	pacedArrival50 = kind{"on schedule: to arrival, p50", "ms"}
+	pacedArrival99 = kind{"on schedule: to arrival, p99", "ms"}
+	addedAnswer50  = kind{"added by the way between nodes: to verdict, p50", "ms"}
+	addedAnswer99  = kind{"added by the way between nodes: to verdict, p99", "ms"}
+	addedArrival50 = kind{"added by the way between nodes: to arrival, p50", "ms"}
+	addedArrival99 = kind{"added by the way between nodes: to arrival, p99", "ms"}
+	flatCPU        = kind{"flat out: CPU per push, all nodes", "µs"}
+	flatEntry      = kind{"flat out: CPU per push, node that is pushed through", "µs"}
+	flatOwner      = kind{"flat out: CPU per push, node that holds the key", "µs"}
+	flatStore      = kind{"flat out: CPU per push, Redis", "µs"}
+	flatRate       = kind{"flat out: pushes, all nodes on one CPU", "1/s"}
+	flatPerCPU     = kind{"flat out: pushes per CPU second of nodes", "1/s"}
+	flatP50        = kind{"flat out: p50, servers full", "ms"}
+	flatP99        = kind{"flat out: p99, servers full", "ms"}
+	claimArrival   = kind{"claims of a node: CPU per connection", "µs"}
+	claimNode      = kind{"claims of a node: CPU per claim, node", "µs"}
+	claimStore     = kind{"claims of a node: CPU per claim, Redis", "µs"}
+	claimRate      = kind{"claims of a node: keys held and claimed", "1/s"}
+	claimPending   = kind{"claims of a node: heads sent before the claim", "%"}
+	storeRate      = kind{"claims without a node: acknowledged", "1/s"}
+	storeClient    = kind{"claims without a node: CPU per claim, client", "µs"}
+	storeServer    = kind{"claims without a node: CPU per claim, Redis", "µs"}
+	storeBytes     = kind{"memory of Redis per key", "bytes"}
+)
+
 // compared lists the ratios that are shown, and what the budgets want of them.
 var compared = []struct {
 	kind   kind
@@ -71,21 +102,35 @@ var compared = []struct {
 	{oneKeyCPU, holdfastName, nchanName, 0.7},
 	{oneKeyRate, holdfastName, nchanName, 0},
 	{arrivalCPU, holdfastName, nchanName, 0},
+	{pacedAnswer50, localWay, aloneWay, 0},
+	{pacedAnswer50, remoteWay, localWay, 0},
+	{pacedArrival50, remoteWay, localWay, 0},
+	{flatCPU, localWay, aloneWay, 0},
+	{flatCPU, remoteWay, localWay, 0},
+	{flatCPU, randomWay, localWay, 0},
+	{claimArrival, localWay, aloneWay, 0},
 }
 
 // add notes the value of one round.
-func (r *run) add(s *server, k kind, value float64) {
-	if f := find(r.figures, k, s.name); f != nil {
+func (r *run) add(s *server, k kind, value float64) { r.put(s.name, k, value) }
+
+// put is add for what is no single server's.
+func (r *run) put(of string, k kind, value float64) {
+	if f := find(r.figures, k, of); f != nil {
 		f.Rounds = append(f.Rounds, value)
 		return
 	}
-	r.figures = append(r.figures, Figure{Name: k.name, Unit: k.unit, Server: s.name, Rounds: []float64{value}})
+	r.figures = append(r.figures, Figure{Name: k.name, Unit: k.unit, Server: of, Rounds: []float64{value}})
 }
 
 // addQuantile notes a latency in ms, if there are enough of them to tell.
 func (r *run) addQuantile(s *server, k kind, sum hist.Summary, q float64) {
+	r.putQuantile(s.name, k, sum, q)
+}
+
+func (r *run) putQuantile(of string, k kind, sum hist.Summary, q float64) {
 	if d, ok := sum.Quantile(q); ok {
-		r.add(s, k, d.Seconds()*1e3)
+		r.put(of, k, d.Seconds()*1e3)
 	}
 }
 

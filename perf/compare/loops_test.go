@@ -56,7 +56,7 @@ func (f *relay) linked(t *testing.T, callers int) side {
 func TestClosedLoop(t *testing.T) {
 	f := new(relay)
 	for _, sleeps := range []bool{false, true} {
-		d := &closedLoop{side: f.linked(t, 3), keys: 1, sleeps: sleeps, latency: hist.New(0)}
+		d := f.linked(t, 3).closedLoop(1, sleeps)
 		if err := d.drive(t.Context(), 50*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ func (r *run) oneKey(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d := &closedLoop{side: sides[s], keys: r.Conns, sleeps: !r.cpus.apart(), latency: hist.New(0)}
+		d := sides[s].closedLoop(r.Conns, !r.cpus.apart())
 		if err := d.drive(ctx, r.Turn); err != nil {
 			return err
 		}
@@ -41,12 +41,22 @@ func (r *run) oneKey(ctx context.Context) error {
 	})
 }
 
+// closedLoop pushes to a crowd's keys in turn.
+func (s side) closedLoop(keys int, sleeps bool) *closedLoop {
+	return &closedLoop{
+		callers: s.callers, keys: keys, sleeps: sleeps, latency: hist.New(0),
+		key: func(n int) string { return ownKey(n % keys) }, read: s.crowd.readAll,
+	}
+}
+
 // closedLoop keeps every caller busy for a while. Its latencies are those of a server that is full, and say how long its
 // queue is rather than how fast it is.
 type closedLoop struct {
-	side
+	callers *callers
 	keys    int
-	sleeps  bool // when there is nothing to do; else it looks again, and no server has to wake it
+	key     func(n int) string // of the n-th push, from 1 on
+	read    func(n int) error  // takes the n messages that are due
+	sleeps  bool               // when there is nothing to do; else it looks again, and no server has to wake it
 	latency *hist.Recorder
 
 	sent, answered int
@@ -57,25 +67,29 @@ type closedLoop struct {
 
 // drive pushes for so long and then until all is answered and read. Subscribers read in pauses in which nothing is under way.
 func (d *closedLoop) drive(ctx context.Context, turn time.Duration) error {
-	d.started = make([]time.Duration, len(d.callers.lines))
 	for ctx.Err() == nil && d.took < turn {
-		until := d.sent + unread*d.keys
-		sent := d.sent
-		d.begun = time.Now()
-		for i := range d.callers.lines {
-			if err := d.next(i); err != nil {
-				return err
-			}
-		}
-		if err := d.burst(until, turn-d.took); err != nil {
-			return err
-		}
-		d.took += time.Since(d.begun)
-		if err := d.crowd.readAll(d.sent - sent); err != nil {
+		if err := d.stretch(unread*d.keys, turn-d.took); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// stretch is n pushes, or as many as there is time for, and the reading of them.
+func (d *closedLoop) stretch(n int, left time.Duration) error {
+	d.started = make([]time.Duration, len(d.callers.lines))
+	sent := d.sent
+	d.begun = time.Now()
+	for i := range d.callers.lines {
+		if err := d.next(i); err != nil {
+			return err
+		}
+	}
+	if err := d.burst(sent+n, left); err != nil {
+		return err
+	}
+	d.took += time.Since(d.begun)
+	return d.read(d.sent - sent)
 }
 
 // burst goes on until so many pushes are sent, or time is up, and everything is answered.
@@ -107,5 +121,5 @@ func (d *closedLoop) burst(until int, left time.Duration) error {
 func (d *closedLoop) next(i int) error {
 	d.started[i] = time.Since(d.begun)
 	d.sent++
-	return d.callers.push(i, ownKey(d.sent%d.keys))
+	return d.callers.push(i, d.key(d.sent))
 }

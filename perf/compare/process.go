@@ -44,8 +44,16 @@ func (p *process) said() string {
 
 // launch starts a program on a CPU.
 func launch(cpu int, name string, args ...string) (*process, error) {
+	return launchReading(nil, cpu, name, args...)
+}
+
+// launchReading starts a program that reads what it is told; in may be nil.
+func launchReading(in *os.File, cpu int, name string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(name, args...), ended: make(chan struct{}), patience: stopWait}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
+	if in != nil {
+		p.cmd.Stdin = in
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us, and we stop the whole group
 	if err := startOn(cpu, p.cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -58,8 +66,10 @@ func launch(cpu int, name string, args ...string) (*process, error) {
 }
 
 // await waits until ready, which may look at what the process has said.
-func (p *process) await(ready func() bool) error {
-	for begun := time.Now(); time.Since(begun) < startWait; {
+func (p *process) await(ready func() bool) error { return p.awaitFor(startWait, ready) }
+
+func (p *process) awaitFor(patience time.Duration, ready func() bool) error {
+	for begun := time.Now(); time.Since(begun) < patience; {
 		if ready() {
 			return nil
 		}
@@ -69,7 +79,7 @@ func (p *process) await(ready func() bool) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("%s is not ready after %v: %s", p.cmd.Path, startWait, strings.TrimSpace(p.said()))
+	return fmt.Errorf("%s is not ready after %v: %s", p.cmd.Path, patience, strings.TrimSpace(p.said()))
 }
 
 // stop ends the process and those that it has started, by force if it must.

@@ -76,13 +76,16 @@ func (r *run) startBare(string) (*server, error) {
 	return kept(s, err)
 }
 
-func (r *run) startHoldfast(string) (*server, error) {
-	p, err := launch(r.cpus.server, r.Holdfast, "serve", "--loops", "1", "--listen", "127.0.0.1:0",
-		"--publish-listen", "127.0.0.1:0", "--admin-listen", "", "--drain-timeout", "1s", "--drain-pace", "100ms")
+func (r *run) startHoldfast(string) (*server, error) { return r.startDaemon(holdfastName) }
+
+// startDaemon starts one of ours, with further flags.
+func (r *run) startDaemon(name string, more ...string) (*server, error) {
+	p, err := launch(r.cpus.server, r.Holdfast, append([]string{"serve", "--loops", "1", "--listen", "127.0.0.1:0",
+		"--publish-listen", "127.0.0.1:0", "--admin-listen", "", "--drain-timeout", "1s", "--drain-pace", "100ms"}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, name: holdfastName, subPath: "/sub/", pushPath: "/push/"}
+	s := &server{process: p, name: name, subPath: "/sub/", pushPath: "/push/"}
 	if err = p.await(func() bool { return strings.Contains(p.said(), "holdfast: ready") }); err == nil {
 		s.subscribe, err = p.address("public listener on http://")
 	}
