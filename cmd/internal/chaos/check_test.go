@@ -144,6 +144,7 @@ func tell(all []*push) (text string) {
 type recovery struct {
 	fault
 	took   time.Duration // until pushes to connected keys were delivered for good
+	slow   time.Duration // the longest that one was under way which began when all should be well
 	failed int           // pushes to connected keys that were not
 	tried  int
 	last   string // the push that failed last
@@ -151,7 +152,7 @@ type recovery struct {
 
 // recoveries says, for each fault, when the last push to a connected key that was not delivered had been answered.
 // Clients and publishers of nodes that are down or stand still are excused while they do.
-func recoveries(h *history, faults []fault, end moment) []recovery {
+func recoveries(h *history, faults []fault, span time.Duration, end moment) []recovery {
 	holds := h.byKey()
 	all := make([]recovery, len(faults))
 	for i, f := range faults {
@@ -169,6 +170,9 @@ func recoveries(h *history, faults []fault, end moment) []recovery {
 				continue
 			}
 			all[i].tried++
+			if reached && p.invoked >= f.at+span {
+				all[i].slow = max(all[i].slow, p.answered-p.invoked)
+			}
 			if !reached {
 				all[i].failed++
 				if took := p.answered - f.at; took > all[i].took {

@@ -201,7 +201,7 @@ func (l *lab) judge(name string) *result {
 	for _, n := range l.nodes {
 		n.isWell()
 	}
-	r := &result{findings: check(l.history), name: name, recoveries: recoveries(l.history, l.faults, end)}
+	r := &result{findings: check(l.history), name: name, recoveries: recoveries(l.history, l.faults, l.span(), end)}
 	for _, v := range r.violations[:min(len(r.violations), 10)] {
 		l.t.Errorf("%s: %s", name, v)
 	}
@@ -223,14 +223,15 @@ func (l *lab) judge(name string) *result {
 
 // String is the row in the table's form.
 func (r *result) String() string {
-	took := make([]string, 0, len(r.recoveries))
+	took, slow := make([]string, 0, len(r.recoveries)), time.Duration(0)
 	for _, v := range r.recoveries {
 		if v.name != "none" && !v.several {
 			took = append(took, fmt.Sprintf("%s: %.1f s", v.name, v.took.Seconds()))
+			slow = max(slow, v.slow)
 		}
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %s |",
-		r.name, r.tried, r.delivered, r.nobody, r.refused, r.unanswered, r.lost, r.duplicated, strings.Join(took, ", "))
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %s | %d ms |", r.name, r.tried, r.delivered, r.nobody, r.refused,
+		r.unanswered, r.lost, r.duplicated, strings.Join(took, ", "), slow.Milliseconds())
 }
 
 // tableVar names a file for the table, in Markdown.
@@ -238,8 +239,8 @@ const tableVar = "CHAOS_TABLE"
 
 func writeTable(t *testing.T, all []*result) {
 	t.Helper()
-	text := `| fault | pushes tried | delivered | nobody (404) | refused (503, 504) | no answer (its node was down) | lost | doubled | recovered within |
-|---|---|---|---|---|---|---|---|---|
+	text := `| fault | pushes tried | delivered | nobody (404) | refused (503, 504) | no answer (its node was down) | lost | doubled | recovered within | slowest push after that |
+|---|---|---|---|---|---|---|---|---|---|
 `
 	for _, r := range all {
 		if r != nil {

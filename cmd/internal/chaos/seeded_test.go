@@ -164,7 +164,10 @@ func TestRecoveryIsTheLastFailure(t *testing.T) {
 	}
 	f := func(at, want time.Duration, without ...string) {
 		t.Helper()
-		got := recoveries(h, []fault{{at: at, without: without}}, ms(10000))
+		got := recoveries(h, []fault{{at: at, without: without}}, time.Second, ms(10000))
+		if slow := got[0].slow; got[0].tried > 0 && slow != ms(10) {
+			t.Errorf("from %v: the slowest took %v, want 10 ms", at, slow)
+		}
 		if got[0].took != want || (got[0].failed > 0) != (want > 0) {
 			t.Errorf("from %v without %q: %v after %d failures, want %v", at, without, got[0].took, got[0].failed, want)
 		}
