@@ -40,9 +40,9 @@ func (r *Redis) Claim(ctx context.Context, owner Instance, changes []Change) {
 
 func (r *Redis) claim(ctx context.Context, client rueidis.Client, owner Instance, call string, batch []Change) {
 	field := owner.field()
-	cmds, of := make(rueidis.Commands, 0, 2*len(batch)), make([]int, 0, 2*len(batch))
-	var fenced []scriptCall
-	var fencedOf []int
+	var cmds rueidis.Commands
+	var of []int
+	fenced, fencedOf := make([]scriptCall, 0, len(batch)), make([]int, 0, len(batch))
 	_, ours := r.claimed.Load(owner)
 	for i, c := range batch {
 		key := r.claimKey(c.Hash)
@@ -52,11 +52,10 @@ func (r *Redis) claim(ctx context.Context, client rueidis.Client, owner Instance
 				r.claimed.Store(owner, nil)
 				ours = true
 			}
-			cmds = append(cmds, client.B().Hset().Key(key).FieldValue().FieldValue(field, call).Build(),
-				client.B().Expire().Key(key).Seconds(dithered(r.cfg.ClaimTTL)).Build())
-			of = append(of, i, i)
+			ttl := strconv.FormatInt(dithered(r.cfg.ClaimTTL), 10)
+			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call, ttl}}), append(fencedOf, i)
 		case ours:
-			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call}}), append(fencedOf, i)
+			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call, "0"}}), append(fencedOf, i)
 		default: // the claim of one that has ended: nobody writes it any more
 			cmds, of = append(cmds, client.B().Hdel().Key(key).Field(field).Build()), append(of, i)
 		}
@@ -67,11 +66,13 @@ func (r *Redis) claim(ctx context.Context, client rueidis.Client, owner Instance
 			batch[i].Err = explain(err)
 		}
 	}
-	for n, reply := range client.DoMulti(ctx, cmds...) {
-		note(of[n], reply)
+	if len(cmds) > 0 {
+		for n, reply := range client.DoMulti(ctx, cmds...) {
+			note(of[n], reply)
+		}
 	}
 	if len(fenced) > 0 {
-		for n, reply := range remove.do(ctx, client, fenced) {
+		for n, reply := range claimOnce.do(ctx, client, fenced) {
 			note(fencedOf[n], reply)
 		}
 	}

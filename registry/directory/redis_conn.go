@@ -28,6 +28,9 @@ func (r *Redis) dial(ctx context.Context, address string, d *net.Dialer, secure 
 	if err != nil {
 		return nil, err
 	}
+	if tcp, ok := raw(conn).(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // what is not delivered when it is closed must not be later
+	}
 	c := &watchedConn{Conn: conn, r: r, ofSentinel: d.KeepAlive == sentinelKeepAlive}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,6 +45,14 @@ func (r *Redis) dial(ctx context.Context, address string, d *net.Dialer, secure 
 		r.doubt()
 	}
 	return c, nil
+}
+
+// raw is the connection below TLS, if there is any.
+func raw(conn net.Conn) net.Conn {
+	if secure, ok := conn.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return conn
 }
 
 // Read reads, and an error is the connection's end.

@@ -100,7 +100,7 @@ func redisThatStandsStill(t *testing.T) {
 }
 
 // What a given-up connection still delivers must not undo what a later call has written.
-func TestRedisRemovalComesTooLate(t *testing.T) {
+func TestRedisWriteComesTooLate(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Options{})
 	r := open(t, RedisConfig{URL: urlOf(s)})
@@ -110,6 +110,12 @@ func TestRedisRemovalComesTooLate(t *testing.T) {
 	claim(t, r, 1, Hash{1}, false) // call 7
 	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
 		t.Errorf("owners %v after a late removal", got)
+	}
+	r.calls.Store(5)
+	claim(t, r, 1, Hash{1}, true)  // call 6, which must not make way for
+	claim(t, r, 1, Hash{1}, false) // call 7
+	if got := lookup(t, r, Hash{1}); !slices.Equal(got, Owners{1}) {
+		t.Errorf("owners %v after a late claim and a late removal", got)
 	}
 	claim(t, r, 1, Hash{1}, false) // call 8 again
 	if got := lookup(t, r, Hash{1}); got != nil {

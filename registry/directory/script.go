@@ -19,11 +19,13 @@ var beatText string
 //go:embed script_identify.lua
 var identifyText string
 
-// removeText removes a claim unless a later call has written it: a connection that was given up may deliver what it had
-// taken after the next one has.
-const removeText = `local at = redis.call('HGET', KEYS[1], ARGV[1])
-if at and tonumber(at) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
-return 1`
+// claimText writes or, with a time to live of 0, removes a claim unless a later call has written it: a connection that was
+// given up may deliver what it had taken after the next one has, minutes later even.
+const claimText = `local at = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
+if at > tonumber(ARGV[2]) then return 0 end
+if ARGV[3] == '0' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('EXPIRE', KEYS[1], ARGV[3])`
 
 // ownersText is HKEYS, with the name of the cluster's node that says it, and its time, in front.
 const ownersText = `local owners = redis.call('HKEYS', KEYS[1])
@@ -35,7 +37,7 @@ return owners`
 var (
 	beatScript = newScript(clockText + beatText)
 	identify   = newScript(clockText + identifyText)
-	remove     = newScript(removeText)
+	claimOnce  = newScript(claimText)
 	ownersAt   = newScript(ownersText)
 )
 
