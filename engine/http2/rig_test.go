@@ -223,12 +223,19 @@ func (c *client) get(id uint32, path string) {
 // output says in words what came since the last time, a line for each frame.
 func (c *client) output() string {
 	c.Helper()
-	c.seen = append(c.seen, c.p.Read()...)
 	var lines []string
+	c.frames(func(f xh2.Frame) { lines = append(lines, c.words(f)) })
+	return strings.Join(lines, "\n")
+}
+
+// frames shows every whole frame that came since the last time.
+func (c *client) frames(show func(f xh2.Frame)) {
+	c.Helper()
+	c.seen = append(c.seen, c.p.Read()...)
 	for {
 		h, ok := h2.ParseHeader(c.seen)
 		if !ok || len(c.seen) < h2.HeaderLen+int(h.Length) {
-			break
+			return
 		}
 		rd := xh2.NewFramer(nil, bytes.NewReader(c.seen))
 		rd.AllowIllegalReads = true
@@ -237,9 +244,8 @@ func (c *client) output() string {
 			c.Fatalf("a frame that the client cannot read: %v in %q", err, c.seen)
 		}
 		c.seen = c.seen[h2.HeaderLen+int(h.Length):]
-		lines = append(lines, c.words(f))
+		show(f)
 	}
-	return strings.Join(lines, "\n")
 }
 
 func (c *client) words(f xh2.Frame) string {
