@@ -6,9 +6,11 @@ import (
 	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
+	"holdfast/engine/http2"
 	"holdfast/engine/loop"
 	"holdfast/engine/record"
 	"holdfast/engine/route"
+	"holdfast/engine/websocket"
 	"holdfast/registry"
 )
 
@@ -27,11 +29,13 @@ type Config struct {
 
 	KeepAlive time.Duration // silence after which the system asks whether the peer is there: default 2 min, below 0 never; finds long-polls whose client vanished (SO_KEEPALIVE)
 
-	Loop     loop.Config
-	HTTP1    http1.Config
-	Gateway  gateway.Config
-	Cluster  cluster.Config
-	Snapshot *route.Snapshot // default: BuiltIn of the default addresses
+	Loop      loop.Config
+	HTTP1     http1.Config
+	HTTP2     http2.Config
+	WebSocket websocket.Config
+	Gateway   gateway.Config
+	Cluster   cluster.Config
+	Snapshot  *route.Snapshot // default: BuiltIn of the default addresses
 }
 
 // tableShards is fewer than the registry's default: at some ten thousand keys a thousand small tables that grow through
@@ -87,6 +91,15 @@ func BuiltIn(c BuiltInConfig) *route.Snapshot {
 var echoPolicy = route.Policy{
 	Slow:   record.SlowPolicy{QueueBytes: 64 << 20},
 	Socket: route.Socket{Inbound: route.Echoed, MaxInbound: 16 << 20, Rate: 1 << 20, Burst: 1 << 20, Deflate: true},
+}
+
+// socketPolicies are those that WebSockets need.
+func socketPolicies(s *route.Snapshot) []route.Socket {
+	out := make([]route.Socket, len(s.Policies))
+	for i := range s.Policies {
+		out[i] = s.Policies[i].Socket
+	}
+	return out
 }
 
 // slowPolicies are the parts of a snapshot's policies that loops need.

@@ -23,9 +23,11 @@ import (
 	"holdfast/engine/exchange"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
+	"holdfast/engine/http2"
 	"holdfast/engine/loop"
 	"holdfast/engine/record"
 	"holdfast/engine/route"
+	"holdfast/engine/websocket"
 	"holdfast/registry"
 )
 
@@ -48,7 +50,9 @@ type unit struct {
 	kernel   *epoll.Kernel
 	loop     *loop.Loop
 	gateway  *gateway.Gateway
-	sessions *http1.Sessions
+	sessions *http1.Sessions     // where every connection begins
+	streams  *http2.Sessions     // connections that went on in HTTP/2
+	sockets  *websocket.Sessions // connections that became WebSockets
 }
 
 // Start opens the listeners of cfg.Snapshot and runs the loops. An error says which address could not be had and why.
@@ -135,6 +139,16 @@ func (e *Engine) newUnit(id int, boundary string) (*unit, error) {
 	u.sessions = http1.New(u.loop, u.gateway, e.cfg.HTTP1, boundary)
 	space.Speak(record.HTTP1, u.sessions)
 	u.loop.Speak(record.HTTP1, u.sessions)
+	u.streams = http2.New(u.loop, u.gateway, e.cfg.HTTP2, boundary)
+	space.Speak(record.Stream, u.streams)
+	u.loop.Speak(record.HTTP2, u.streams)
+	u.loop.Speak(record.Stream, u.streams)
+	u.sessions.Multiplex(u.streams)
+	u.sockets = websocket.New(u.loop, u.gateway, e.cfg.WebSocket)
+	u.sockets.SetPolicies(socketPolicies(e.cfg.Snapshot))
+	space.Speak(record.WebSocket, u.sockets)
+	u.loop.Speak(record.WebSocket, u.sockets)
+	u.sessions.Upgrade(u.sockets)
 	u.loop.Host(u.gateway)
 	u.loop.SetPolicies(slowPolicies(e.cfg.Snapshot))
 	return u, nil

@@ -8,7 +8,9 @@ import (
 	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
+	"holdfast/engine/http2"
 	"holdfast/engine/loop"
+	"holdfast/engine/websocket"
 	"holdfast/registry"
 )
 
@@ -31,6 +33,8 @@ type LoopStats struct {
 	Loop    loop.Stats
 	Gauges  loop.Gauges
 	HTTP1   http1.Stats
+	HTTP2   http2.Stats
+	Sockets websocket.Stats
 	Gateway gateway.Stats
 	Depths  gateway.Depths
 }
@@ -44,6 +48,7 @@ func (e *Engine) Stats() (Stats, error) {
 		err := u.ask(func() {
 			s.Loops[i] = LoopStats{
 				Loop: u.loop.Stats, Gauges: u.loop.Gauge(), HTTP1: u.sessions.Stats,
+				HTTP2: u.streams.Stats, Sockets: u.sockets.Stats,
 				Gateway: u.gateway.Stats, Depths: u.gateway.Depths(),
 			}
 		})

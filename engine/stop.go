@@ -25,6 +25,7 @@ func (e *Engine) Stop(ctx context.Context, pace time.Duration) (cut int) {
 		_ = u.ask(func() { // a loop that does not answer will not end in good order either
 			u.loop.CloseListeners()
 			u.sessions.Drain()
+			u.streams.Drain()
 			u.gateway.Drain(pace)
 		})
 	}

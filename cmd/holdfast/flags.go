@@ -7,12 +7,15 @@ import (
 
 	"holdfast/cmd/internal/flags"
 	"holdfast/codec/h1"
+	"holdfast/codec/h2"
 	"holdfast/engine"
 	"holdfast/engine/cluster"
 	"holdfast/engine/gateway"
 	"holdfast/engine/http1"
+	"holdfast/engine/http2"
 	"holdfast/engine/loop"
 	"holdfast/engine/route"
+	"holdfast/engine/websocket"
 	"holdfast/registry"
 	"holdfast/registry/directory"
 )
@@ -71,6 +74,17 @@ func newServing() *serving {
 				KeepAliveTimeout: 75 * time.Second, LingerTimeout: 2 * time.Second,
 				PipelineBytes: 4 << 10, OutputBytes: 64 << 10, DiscardBytes: 64 << 10,
 			},
+			HTTP2: http2.Config{
+				Limits: h2.DefaultLimits, MaxStreams: 4096, MaxConns: 1 << 20, Window: 64 << 10, ConnWindow: 1 << 20,
+				SettingsTimeout: 10 * time.Second, HeadTimeout: 10 * time.Second, BodyTimeout: 10 * time.Second,
+				IdleTimeout: 75 * time.Second, LingerTimeout: 2 * time.Second,
+				OutputBytes: 64 << 10, StuffedBytes: 256 << 10, ConnQueueBytes: 1 << 20,
+				Controls: 2000, ControlsRate: 200, Resets: 200, ResetsRate: 100,
+			},
+			WebSocket: websocket.Config{
+				CloseTimeout: 5 * time.Second, PieceTimeout: 10 * time.Second, LingerTimeout: 2 * time.Second,
+				PongBytes: 4 << 10, DeflateBytes: 256 << 10,
+			},
 			Gateway: gateway.Config{
 				VerdictTimeout: 5 * time.Second, FanoutPerTick: 128, MaxJobs: 4096, MaxOps: 16 << 10,
 				MaxBatch: 8 << 20, MaxBodies: 256 << 20, MailBound: 64 << 10, VerdictBacklog: 64 << 10,
@@ -87,7 +101,7 @@ func newServing() *serving {
 
 // table is every flag of serve.
 func (s *serving) table() flags.Table {
-	return slices.Concat(s.network(), s.publishing(), s.holding(), s.sockets(), s.cluster(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
+	return slices.Concat(s.network(), s.publishing(), s.holding(), s.sockets(), s.multiplexed(), s.cluster(), s.limits(), s.timeouts(), s.work(), s.operation()).Strict()
 }
 
 func (s *serving) network() flags.Table {
@@ -138,7 +152,7 @@ func (s *serving) holding() flags.Table {
 
 func (s *serving) sockets() flags.Table {
 	const group = "WebSocket"
-	p := &s.policy.Socket
+	p, w := &s.policy.Socket, &s.engine.WebSocket
 	return flags.Table{
 		flags.New("ws-inbound", group, "ignore|refuse|publish", &s.inbound, "What becomes of messages from clients: read and forgotten; refused with 1003; or pushed to --ws-inbound-key."),
 		flags.New("ws-inbound-key", group, "key", &p.Key, "Key that clients' messages are pushed to. Whoever may publish may hear it.").OrEmpty(),
@@ -149,7 +163,36 @@ func (s *serving) sockets() flags.Table {
 		flags.New("ws-origin", group, "origins", &p.Origins, "Origins of pages that may open a WebSocket, such as https://app.example; others get 403. Empty for every page."),
 		flags.New("ws-subprotocol", group, "names", &p.Subprotocols, "Subprotocols to choose from, best first. Empty for none."),
 		flags.New("ws-client-keys", group, "switch", &p.ClientKeys, "Clients may change their keys: {\"subscribe\":[\"a\"],\"unsubscribe\":[\"b\"]}. They name any key: put an application's check in front."),
+		flags.New("ws-close-timeout", group, "duration", &w.CloseTimeout, "Time for a client to answer our close; then its connection is ended."),
+		flags.New("ws-piece-timeout", group, "duration", &w.PieceTimeout, "Silence allowed within one message of a client; then 1008."),
+		flags.New("ws-linger-timeout", group, "duration", &w.LingerTimeout, "Time given to a client to read our last frame before its connection is closed."),
+		flags.New("ws-pong-queue", group, flags.Bytes, &w.PongBytes, "Output waiting at which a client that pings is not read any more."),
+		flags.New("ws-deflate-max", group, flags.Bytes, &w.DeflateBytes, "Longest message that is compressed: 256 KiB take about 2 ms of a loop."),
 		flags.New("ws-deflate", group, "switch", &p.Deflate, "Compress messages, each once, for clients that offer permessage-deflate."),
+	}
+}
+
+func (s *serving) multiplexed() flags.Table {
+	const group = "HTTP/2"
+	h := &s.engine.HTTP2
+	return flags.Table{
+		flags.New("h2-max-streams", group, "streams", &h.MaxStreams, "Streams of one connection at once. Further ones are refused."),
+		flags.New("h2-max-conns", group, "connections", &h.MaxConns, "HTTP/2 connections of one loop."),
+		flags.New("h2-window", group, flags.Bytes, &h.Window, "Body of one request that may be on its way; at least 64 KiB."),
+		flags.New("h2-conn-window", group, flags.Bytes, &h.ConnWindow, "Bodies of one connection that may be on their way."),
+		flags.New("h2-settings-timeout", group, "duration", &h.SettingsTimeout, "Time for a client to acknowledge our settings."),
+		flags.New("h2-head-timeout", group, "duration", &h.HeadTimeout, "Time for a frame or a header block to come whole."),
+		flags.New("h2-body-timeout", group, "duration", &h.BodyTimeout, "Silence allowed within a request's body; then it is answered 408."),
+		flags.New("h2-idle-timeout", group, "duration", &h.IdleTimeout, "Time that a connection may live without a stream."),
+		flags.New("h2-linger-timeout", group, "duration", &h.LingerTimeout, "Time given to a client to read our last frame before its connection is closed."),
+		flags.New("h2-output", group, flags.Bytes, &h.OutputBytes, "Output on its way to one socket before its streams wait for their turn."),
+		flags.New("h2-answers", group, flags.Bytes, &h.StuffedBytes, "Answers to frames that a client has not read before no more of it is read."),
+		flags.New("h2-queue", group, flags.Bytes, &h.ConnQueueBytes, "Output of one connection's streams that waits for windows. Beyond, streams are reset."),
+		flags.New("h2-controls", group, "frames", &h.Controls, "Frames that carry nothing, as pings, empty data or settings, before GOAWAY: which stops floods of them."),
+		flags.New("h2-controls-rate", group, "frames/s", &h.ControlsRate, "Such frames that are forgiven each second."),
+		flags.New("h2-resets", group, "streams", &h.Resets, "Streams reset as soon as they have begun before GOAWAY: which stops rapid resets."),
+		flags.New("h2-resets-rate", group, "streams/s", &h.ResetsRate, "Such streams that are forgiven each second."),
+		flags.New("h2-max-fields", group, "fields", &h.Limits.Fields, "Most header fields of a request. More are refused with 431."),
 	}
 }
 
