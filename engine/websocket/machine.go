@@ -137,6 +137,8 @@ func (m *Machine) Beat(slot uint32, after time.Duration) {
 	}
 	p := m.policy(slot)
 	p.silence = after
+	st.Extra = p.meter.settled(st.Extra, m.l.Now()) // no message is on its way in
+	m.c.Keep(slot, st)
 	if m.c.Queued(slot) > 0 {
 		m.wake(slot, after)
 		return

@@ -129,7 +129,7 @@ func (m *Machine) data(slot uint32, st *State, p *policy, ev *ws.Event) error {
 		return nil
 	}
 	text := ev.Opcode == ws.Text
-	wanted := p.Inbound == route.Published || p.ClientKeys && text
+	wanted := p.Inbound == route.Published || p.Inbound == route.Echoed || p.ClientKeys && text
 	if ev.First {
 		if p.Inbound == route.Refused && !wanted {
 			return ws.ErrRefused
