@@ -10,6 +10,7 @@ import (
 // findings is what a history says about the promises.
 type findings struct {
 	tried, delivered, refused, nobody, unanswered int // pushes, by answer
+	looked                                        int // questions whether anybody is there
 	lost, duplicated                              int
 	late                                          int // acknowledged holds that a push taken elsewhere did not reach
 	violations                                    []string
@@ -32,6 +33,9 @@ func check(h *history) *findings {
 	for id, all := range attempts {
 		slices.SortFunc(all, func(a, b *push) int { return cmp.Compare(a.invoked, b.invoked) })
 		f.judge(h, id, all, holds[all[0].key])
+	}
+	for _, p := range h.looks {
+		f.present(p, holds[p.key])
 	}
 	f.order(h, holds)
 	slices.Sort(f.violations)
@@ -121,6 +125,28 @@ func (f *findings) nobodyThere(p *push, holds []*hold, came bool) {
 			f.violate("%s through %s, %v to %v: nobody there, but %s had a hold from %v to %v", p.id, p.node, p.invoked, p.answered, x.node, x.headed, x.until())
 			return
 		}
+	}
+}
+
+// present judges the answer to the question whether anybody is there: a node that says nobody must know.
+func (f *findings) present(p *push, holds []*hold) {
+	f.looked++
+	there := 0
+	for _, x := range holds {
+		if x.promised(p.invoked, p.answered) {
+			there++
+		}
+	}
+	switch p.status {
+	case 404:
+		f.nobodyThere(p, holds, false)
+	case 200:
+		if !p.doubtful() && p.verdict.Connections < there {
+			f.late++
+		}
+	case 0, 503, 504:
+	default:
+		f.violate("%s through %s: answered %d %s", p.id, p.node, p.status, p.verdict.Error)
 	}
 }
 

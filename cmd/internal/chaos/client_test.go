@@ -62,7 +62,7 @@ func (x *line) read(l *lab, body *bufio.Reader) {
 		if err != nil {
 			break
 		}
-		if id, ok := strings.CutPrefix(strings.TrimRight(text, "\n"), "data: "); ok {
+		if id, ok := strings.CutPrefix(strings.TrimRight(text, "\n"), "data: "); ok && id != "{}" { // which a goaway says
 			x.got = append(x.got, receipt{id: id, at: l.now()})
 		}
 	}

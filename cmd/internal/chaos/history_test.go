@@ -98,6 +98,7 @@ type push struct {
 // verdict is the part of an answer that is judged.
 type verdict struct {
 	Delivered, Pending, Unknown, Unreached, Refused, Duplicate int
+	Connections                                                int // of a question
 	Error                                                      string
 }
 
@@ -114,6 +115,7 @@ type history struct {
 	lock   sync.Mutex
 	holds  []*hold
 	pushes []*push
+	looks  []*push // questions whether anybody is there
 	stalls []stall
 }
 
@@ -144,6 +146,12 @@ func (h *history) addPush(p *push) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	h.pushes = append(h.pushes, p)
+}
+
+func (h *history) addLook(p *push) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.looks = append(h.looks, p)
 }
 
 func (h *history) addStall(node string, at moment) {

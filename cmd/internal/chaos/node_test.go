@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func newNode(t *testing.T, h *host, directory, secret string, lease time.Duratio
 	args := []string{
 		os.Getenv(programVar), "serve", "--node", n.name, "--listen", n.public, "--publish-listen", n.publish,
 		"--admin-listen", n.admin, "--peer-listen", n.peer, "--directory", directory, "--cluster-secret-file", secret,
-		"--lease", lease.String(), "--loops", "2",
+		"--lease", lease.String(), "--loops", "2", "--drain-pace", "500ms",
 	}
 	n.process = newProcess(t, h, t.TempDir(), nil, append(args, flags...)...)
 	return n
@@ -47,6 +48,16 @@ func (n *node) begin() {
 	if !eventually(func() bool { return n.said("holdfast: ready\n") == n.lives || !n.alive() }) || !n.alive() {
 		n.t.Fatalf("%s is not ready: %s", n.name, n.lastWords(20))
 	}
+}
+
+// drain tells the daemon to end as an operator does, and waits until it has.
+func (n *node) drain() {
+	n.t.Helper()
+	n.signal(syscall.SIGTERM)
+	if !eventually(func() bool { return !n.alive() }) {
+		n.t.Errorf("%s does not end: %s", n.name, n.lastWords(20))
+	}
+	n.kill()
 }
 
 // isWell wants the daemon to run, and never to have said what only a defect says.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -71,7 +72,7 @@ const orderPatience = 5 * time.Second
 // order judges every connection's history.
 func (f *findings) order(h *history, holds map[string][]*hold) {
 	pushes := map[string][]*push{}
-	for _, p := range h.pushes {
+	for _, p := range slices.Concat(h.pushes, h.looks) {
 		pushes[p.key] = append(pushes[p.key], p)
 	}
 	for key, lines := range holds {

@@ -36,6 +36,9 @@ func (l *lab) publish(ctx context.Context, rng *rand.Rand, rate int) {
 		key := l.keys[rng.IntN(len(l.keys))]
 		first, second := l.nodes[rng.IntN(len(l.nodes))], l.nodes[rng.IntN(len(l.nodes))]
 		id := fmt.Sprintf("%s-%d", key, number)
+		if number%16 == 0 {
+			l.background.Go(func() { l.look("look-"+id, key, second) })
+		}
 		l.background.Go(func() {
 			p := l.push(id, key, first, false)
 			if (p.status == 0 || p.status == 503 || p.status == 504) && number%2 == 0 && ctx.Err() == nil {
@@ -55,14 +58,26 @@ func (l *lab) push(id, key string, n *node, retry bool) *push {
 
 // attempt is a push that nobody writes down.
 func (l *lab) attempt(id, key string, n *node) *push {
-	p := &push{id: id, key: key, node: n.name, invoked: l.now()}
 	req, err := http.NewRequest(http.MethodPost, "http://"+n.publish+"/push/"+key, strings.NewReader(id))
 	if err != nil {
-		l.t.Error(err)
-		return p
+		l.t.Fatal(err)
 	}
 	req.Header.Set("Push-Id", id)
 	req.Header.Set("Content-Type", "text/plain")
+	return l.ask(req, id, key, n)
+}
+
+// look asks a node whether anybody holds a key, and writes down what it says.
+func (l *lab) look(id, key string, n *node) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+n.publish+"/push/"+key, http.NoBody)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.history.addLook(l.ask(req, id, key, n))
+}
+
+func (l *lab) ask(req *http.Request, id, key string, n *node) *push {
+	p := &push{id: id, key: key, node: n.name, invoked: l.now()}
 	resp, err := l.publisher.Do(req)
 	if err == nil {
 		var body []byte
@@ -71,10 +86,10 @@ func (l *lab) attempt(id, key string, n *node) *push {
 		if err == nil {
 			p.status = resp.StatusCode
 			if err = json.Unmarshal(body, &p.verdict); err != nil {
-				l.t.Errorf("push through %s: %d with %q: %v", n.name, resp.StatusCode, body, err)
+				l.t.Errorf("%s through %s: %d with %q: %v", req.Method, n.name, resp.StatusCode, body, err)
 			}
 			if p.status == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
-				l.t.Errorf("push through %s: 503 without Retry-After: %s", n.name, body)
+				l.t.Errorf("%s through %s: 503 without Retry-After: %s", req.Method, n.name, body)
 			}
 		}
 	}

@@ -27,6 +27,7 @@ type event struct {
 
 var events = []event{
 	{name: "kill -9 of %s", begin: (*lab).kill, end: func(_ *lab, n *node) { n.begin() }},
+	{name: "%s is told to end", begin: func(_ *lab, n *node) { n.drain() }, end: func(_ *lab, n *node) { n.begin() }},
 	{name: "%s stands still", begin: (*lab).stall, end: (*lab).resume},
 	{name: "%s and the next are cut", begin: func(l *lab, n *node) { l.net.cut(n.host, l.after(n).host) }, end: mend},
 	{name: "the next hears nothing of %s", begin: func(l *lab, n *node) { l.net.cutOneWay(n.host, l.after(n).host) }, end: mend},

@@ -32,6 +32,14 @@ var rows = []row{
 		l.nodes[1].begin()
 		l.settle()
 	}},
+	{"a node is told to end, and starts again", usual, func(l *lab) {
+		l.mark(fault{name: "b drains", without: []string{"b"}})
+		l.nodes[1].drain()
+		l.settle()
+		l.mark(fault{name: "b is back"})
+		l.nodes[1].begin()
+		l.settle()
+	}},
 	{"a node stands still for longer than its lease", usual, func(l *lab) {
 		l.mark(fault{name: "b is stopped", without: []string{"b"}})
 		l.stall(l.nodes[1])
@@ -172,7 +180,7 @@ type result struct {
 func TestFaults(t *testing.T) {
 	todo := rows
 	if testing.Short() { // under the race detector everything is ten times slower
-		todo = []row{rows[0], rows[2], rows[8]}
+		todo = []row{rows[0], rows[3], rows[9]}
 	}
 	done := make([]*result, len(todo))
 	t.Run("row", func(t *testing.T) {

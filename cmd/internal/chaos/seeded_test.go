@@ -114,6 +114,9 @@ func TestSeededViolationsAreFound(t *testing.T) {
 		x.asked = x.got[0].at + 1
 		x.headed = x.asked + 1
 	})
+	f("a question answered wrongly", "had a hold from", func(h *history, p *push, _ *hold, _ int) {
+		h.addLook(&push{id: "look", key: p.key, node: "a", invoked: p.invoked, answered: p.answered, status: 404})
+	})
 	f("an answer nobody knows", "answered 418", func(_ *history, p *push, _ *hold, _ int) { p.status = 418 })
 }
 
