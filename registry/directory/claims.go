@@ -40,9 +40,9 @@ func (d *Directory) Touch(key []byte) {
 	w := d.writer(h)
 	now := d.now()
 	w.mu.Lock()
-	queued, lingers := w.lists[queued].n, w.lists[lingering].n
+	before, lingers := w.toWrite(), w.lists[lingering].n
 	w.touch(h, key, now)
-	wake := w.wakes(queued, lingers)
+	wake := w.wakes(before, lingers)
 	w.mu.Unlock()
 	if wake {
 		w.wake()
@@ -69,7 +69,7 @@ func (w *writer) touch(h Hash, key []byte, now time.Duration) {
 		c.touched = true
 	case c.phase == lingering && held && c.stands == round:
 		w.settle(i)
-	case (c.phase == lingering || c.phase == gone) && held:
+	case (c.phase == lingering || c.phase == gone || c.phase == later) && held:
 		w.move(i, queued, now)
 	}
 }
@@ -97,9 +97,9 @@ func (d *Directory) Await(key []byte, h Hash, t Ticket) bool {
 	}
 	w := d.writer(h)
 	w.mu.Lock()
-	queued, lingers := w.lists[queued].n, w.lists[lingering].n
+	before, lingers := w.toWrite(), w.lists[lingering].n
 	stands := w.await(h, key, t)
-	wake := w.wakes(queued, lingers)
+	wake := w.wakes(before, lingers)
 	w.mu.Unlock()
 	if wake {
 		w.wake()
@@ -122,37 +122,37 @@ func (w *writer) await(h Hash, key []byte, t Ticket) bool {
 	switch {
 	case c.phase != flying && c.phase != gone && c.stands == round:
 		return true
-	case c.phase == lingering || c.phase == gone: // the first holder's Touch is on its way
+	case c.phase == lingering, c.phase == gone, c.phase == later: // the first holder's Touch is on its way; or somebody waits
 		w.move(i, queued, w.d.now())
 	}
 	c.tickets = w.tickets.put(c.tickets, t)
 	return false
 }
 
-// rewrite writes a key's state again although it may well stand: stands is the round in which it is known to, or 0. It
-// is false if there is no room now: half of it is for loops.
-func (w *writer) rewrite(key []byte, stands uint64) bool {
+// rewrite writes a key's state again although it may well stand: stands is the round in which it is known to, or 0. The
+// phase says how urgent it is. It is false if there is no room now: half of it is for loops.
+func (w *writer) rewrite(key []byte, p phase, stands uint64) bool {
 	h := w.d.cfg.Hash(key)
 	now := w.d.now()
 	w.mu.Lock()
-	queuedBefore, lingers := w.lists[queued].n, w.lists[lingering].n
+	before, lingers := w.toWrite(), w.lists[lingering].n
 	i := w.byHash[h]
 	switch {
 	case i == 0 && w.waiting() >= max(w.d.dirtyRoom/2, 1):
 		w.mu.Unlock()
 		return false
 	case i == 0:
-		i = w.add(h, key, queued, now)
+		i = w.add(h, key, p, now)
 		w.all[i].stands = stands
 	case w.all[i].phase == flying:
 		w.all[i].again = true
 	case w.all[i].phase == lingering || w.all[i].phase == gone:
-		w.move(i, queued, now)
+		w.move(i, p, now)
 	}
 	if stands == 0 {
 		w.all[i].stands = 0
 	}
-	wake := w.wakes(queuedBefore, lingers)
+	wake := w.wakes(before, lingers)
 	w.mu.Unlock()
 	if wake {
 		w.wake()
@@ -160,11 +160,11 @@ func (w *writer) rewrite(key []byte, stands uint64) bool {
 	return true
 }
 
-// wakes reports whether the writer has to be woken, given the lengths of two lists before: when there is something to
+// wakes reports whether the writer has to be woken, given what there was before: when there is something to
 // do at all, and when a batch is full.
-func (w *writer) wakes(wasQueued, wasLingering int) bool {
-	q := w.lists[queued].n
-	return q > wasQueued && (wasQueued == 0 || q == w.d.cfg.Batch) || wasLingering == 0 && w.lists[lingering].n > 0
+func (w *writer) wakes(wasToWrite, wasLingering int) bool {
+	n := w.toWrite()
+	return n > wasToWrite && (wasToWrite == 0 || n == w.d.cfg.Batch) || wasLingering == 0 && w.lists[lingering].n > 0
 }
 
 func (w *writer) wake() {

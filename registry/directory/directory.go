@@ -34,7 +34,7 @@ type Config struct {
 	MaxDirty    int           // keys that wait to be written: 1 Mi. Beyond it the node is behind, and claims all again
 	Linger      time.Duration // that a claim outlives its last holder, for polls and reconnects: 1 s; negative: none
 	MaxLinger   int           // claims that do: 64 Ki; beyond it they go at once
-	ReclaimRate int           // keys a second when claims are made again: 20,000
+	ReclaimRate int           // keys a second at most when claims are made again: 20,000; fewer while the store is slow
 	MaxAsks     int           // questions that wait: 64 Ki, a bound on what a slow store costs in memory
 
 	// Ready tells that a claim which Await was asked for is acknowledged; Changed that Nodes or Behind are others than
@@ -79,7 +79,8 @@ type Directory struct {
 	writers    []*writer
 	asks       *asks
 	disowned   chan disowned
-	dirtyRoom  int // of each writer
+	pace       *pace // of rounds
+	dirtyRoom  int   // of each writer
 	lingerRoom int
 
 	// any goroutine, atomic
@@ -114,6 +115,7 @@ func Open(cfg Config) *Directory {
 	d := &Directory{
 		cfg: cfg, start: time.Now(),
 		disowned:   make(chan disowned, maxDisowned),
+		pace:       newPace(cfg.ReclaimRate),
 		dirtyRoom:  max(cfg.MaxDirty/cfg.Writers, 1),
 		lingerRoom: cfg.MaxLinger / cfg.Writers,
 		urge:       make(chan struct{}, 1),
@@ -197,7 +199,7 @@ func (d *Directory) Peek(h Hash) (Owners, bool) {
 // Repair writes a key's state again, whatever is believed to stand: for when another node found a claim of this one
 // that is not true. It never blocks, and copies key.
 func (d *Directory) Repair(key []byte) {
-	if d.writer(d.cfg.Hash(key)).rewrite(key, 0) {
+	if d.writer(d.cfg.Hash(key)).rewrite(key, queued, 0) {
 		d.tally.repairs.Add(1)
 	}
 }

@@ -20,13 +20,14 @@ type pending struct {
 }
 
 // phase is how far a pending key is. One that is touched goes from lingering or gone to queued, or is settled; from
-// queued to flying; then it is settled, queued again, failed, lingering or gone. Failed and lingering ones are queued
-// when they are due, gone ones are forgotten.
+// queued or later to flying; then it is settled, queued again, failed, lingering or gone. Failed and lingering ones are
+// queued when they are due, gone ones are forgotten.
 type phase uint8
 
 const (
 	free      phase = iota
 	queued          // is to be written
+	later           // is to be written again, after those that changed hands
 	flying          // is being written
 	lingering       // nobody holds it any more, but somebody may soon again: its claim is left a little longer
 	gone            // its claim was removed a moment ago. It is kept to tell a late Touch that nothing stands any more
@@ -40,7 +41,7 @@ const (
 )
 
 // waits reports whether the key's state has yet to reach the store.
-func (p phase) waits() bool { return p == queued || p == flying || p >= failed }
+func (p phase) waits() bool { return p == queued || p == later || p == flying || p >= failed }
 
 // list is a chain of pending keys in one phase, in the order in which they came to it.
 type list struct {
@@ -71,6 +72,9 @@ func (s *slots) reset() {
 func (s *slots) waiting() int {
 	return len(s.byHash) - s.lists[lingering].n - s.lists[gone].n
 }
+
+// toWrite is how many are to be written as soon as it goes.
+func (s *slots) toWrite() int { return s.lists[queued].n + s.lists[later].n }
 
 // add makes a slot for a key in a phase.
 func (s *slots) add(h Hash, key []byte, p phase, now time.Duration) int32 {

@@ -95,7 +95,7 @@ func TestSlots(t *testing.T) {
 	all := map[Hash]*model{}
 	var order [listCount][]Hash
 	now := time.Duration(0)
-	phases := []phase{queued, flying, lingering, gone, failed, failed + 5}
+	phases := []phase{queued, later, flying, lingering, gone, failed, failed + 5}
 	for step := range 20_000 {
 		now += time.Duration(rng.IntN(5)) * time.Millisecond
 		var h Hash

@@ -7,12 +7,13 @@ import (
 
 // Claims are made again in rounds. A round begins when claims may be missing from the store: at the start, with each new
 // incarnation, and when more keys were waiting than there is room for. Then the walker goes through all of the table,
-// and when it has been through, and what it queued has reached the store, the node is complete. Between rounds it goes
-// through the table slowly, so that no claim's time to live runs out.
+// as fast as the store bears, and when it has been through, and what it queued has reached the store, the node is
+// complete. Between rounds it goes through the table slowly, so that no claim's time to live runs out.
 
 const (
 	walkStep    = 10 * time.Millisecond  // between two helpings in a round
 	refreshStep = 250 * time.Millisecond // between two helpings of a refresh
+	crowd       = 4                      // batches of claims to make again that may wait at a writer
 )
 
 // walker goes through the table.
@@ -23,7 +24,8 @@ type walker struct {
 	began  time.Duration // this pass
 	keys   int           // of this pass
 	last   int           // keys of the last pass, which tell how fast a refresh has to go
-	served time.Duration // the last helping of a refresh
+	served time.Duration // the last helping
+	credit float64       // keys that the pace of a round allows
 	text   []byte        // the keys of a helping, one behind the other
 	ends   []int
 }
@@ -55,18 +57,26 @@ func (w *walker) step(now time.Duration) time.Duration {
 	switch {
 	case !wanted || round == w.round:
 	case d.mayWalk():
-		*w = walker{d: d, round: round, began: now, text: w.text, ends: w.ends}
+		*w = walker{d: d, round: round, began: now, served: now, text: w.text, ends: w.ends}
+		d.pace.begin()
 	case w.round != 0:
 		w.next(now)
 	}
 	switch {
 	case w.round != 0:
-		if w.serve(max(d.cfg.ReclaimRate/int(time.Second/walkStep), 1), 0) {
+		w.credit += d.pace.now() * min(now-w.served, 10*walkStep).Seconds()
+		w.served = now
+		n := int(w.credit)
+		if n == 0 || d.crowded() {
+			w.credit -= float64(n)
+			return walkStep
+		}
+		if w.credit -= float64(n); w.serve(n, 0) {
 			return walkStep
 		}
 		d.walked(w.round, now)
 		w.next(now)
-	case now-w.served >= refreshStep:
+	case now-w.served >= refreshStep && !d.crowded():
 		w.served = now
 		if n := w.helping(now); n > 0 && !w.serve(n, d.done.Load()) {
 			w.next(now)
@@ -107,7 +117,7 @@ func (w *walker) serve(n int, stands uint64) bool {
 	for _, to := range w.ends {
 		key := w.text[from:to]
 		from = to
-		for !w.d.writer(w.d.cfg.Hash(key)).rewrite(key, stands) {
+		for !w.d.writer(w.d.cfg.Hash(key)).rewrite(key, later, stands) {
 			if !pause(w.d.ctx, walkStep) {
 				return true
 			}
@@ -148,6 +158,19 @@ func (d *Directory) mayWalk() bool {
 	return true
 }
 
+// crowded reports whether a writer has enough to write again.
+func (d *Directory) crowded() bool {
+	for _, w := range d.writers {
+		w.mu.Lock()
+		n := w.lists[later].n
+		w.mu.Unlock()
+		if n >= crowd*d.cfg.Batch {
+			return true
+		}
+	}
+	return false
+}
+
 // walked notes that all of the table was queued in a round.
 func (d *Directory) walked(round uint64, now time.Duration) {
 	d.done.Store(round)
@@ -182,7 +205,7 @@ func (d *Directory) release(ctx context.Context) {
 	}
 	for cursor, more := uint64(0), true; more && ctx.Err() == nil; more = cursor != 0 {
 		cursor = d.cfg.Keys.Range(cursor, 1000, func(key []byte) {
-			for !d.writer(d.cfg.Hash(key)).rewrite(key, 0) && pause(ctx, walkStep) {
+			for !d.writer(d.cfg.Hash(key)).rewrite(key, later, 0) && pause(ctx, walkStep) {
 			}
 		})
 	}

@@ -34,6 +34,7 @@ type Stats struct {
 	Beats, BeatsFailed uint64
 	LastBeat           time.Duration // age of the last one that was answered; negative: none was
 
+	Pace      int // keys a second at which a round claims now
 	Dirty     int // keys that wait to be written
 	Lingering int // claims that outlive their last holder
 	Waiting   int // asks without an answer
@@ -84,6 +85,7 @@ func (d *Directory) Stats() Stats {
 		Asks: t.asks.Load(), Coalesced: t.coalesced.Load(), AsksRefused: t.refused.Load(), AsksFailed: t.asksFailed.Load(),
 		PeeksHit: t.hits.Load(), PeeksMissed: t.misses.Load(),
 		Beats: t.beating.n.Load(), BeatsFailed: t.beatsFailed.Load(), LastBeat: -1,
+		Pace:    int(d.pace.now()),
 		Waiting: d.asks.waiting(), Behind: d.behind.Load(),
 		Claims: t.claims.read(), Lookups: t.lookups.read(), Beating: t.beating.read(),
 	}

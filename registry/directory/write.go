@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -76,7 +77,7 @@ func (w *writer) promote(now time.Duration) (wait time.Duration, full bool) {
 			next = min(next, w.all[i].due)
 		}
 	}
-	n := w.lists[queued].n
+	n := w.toWrite()
 	switch {
 	case n > 0 && w.d.incarnation() != "":
 		next = w.pause
@@ -108,14 +109,22 @@ func (w *writer) sure() bool {
 	return false
 }
 
-// take makes a batch of what is queued.
+// reserve is the part of a batch that is left to claims which are made again, however many others there are.
+const reserve = 8
+
+// take makes a batch of what is to be written.
 func (w *writer) take() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.d.now()
 	w.batch, w.hashes, w.batchKeys = w.batch[:0], w.hashes[:0], w.batchKeys[:0]
-	for len(w.batch) < w.d.cfg.Batch && w.lists[queued].n > 0 {
+	most := w.d.cfg.Batch
+	fresh := most - min(most/reserve, w.lists[later].n)
+	for len(w.batch) < most && w.toWrite() > 0 {
 		i := w.lists[queued].head
+		if i == 0 || len(w.batch) >= fresh && w.lists[later].n > 0 {
+			i = w.lists[later].head
+		}
 		w.move(i, flying, now)
 		w.all[i].touched, w.all[i].again = false, false
 		w.batch = append(w.batch, i)
@@ -140,8 +149,10 @@ func (w *writer) write() {
 	defer cancel()
 	start := d.now()
 	d.cfg.Store.Claim(ctx, d.cfg.Self.Instance, w.changes)
-	d.tally.claims.observe(d.now() - start)
+	took := d.now() - start
+	d.tally.claims.observe(took)
 	d.tally.written.Add(uint64(len(w.changes)))
+	d.pace.heed(start+took, took, !slices.ContainsFunc(w.changes, func(c Change) bool { return c.Err == nil }))
 	if have, ok := d.cfg.Store.Incarnation(); !w.blind && (!ok || have != d.incarnation()) {
 		for k := range w.changes { // it may have been another store that took them
 			w.changes[k].Err = ErrStore
