@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/codec/ws"
+	"holdfast/engine/exchange"
 	"holdfast/engine/http1"
 	"holdfast/engine/loop"
 	"holdfast/engine/mem"
@@ -308,3 +309,16 @@ func (c *client) over() {
 	c.settle()
 	c.empty()
 }
+
+// slot is where the only connection lives.
+func (r *rig) slot() uint32 {
+	r.Helper()
+	var at []uint32
+	r.l.Each(0, 4096, func(slot uint32, _ *record.Record) { at = append(at, slot) })
+	if len(at) != 1 {
+		r.Fatalf("%d connections", len(at))
+	}
+	return at[0]
+}
+
+func response(status int) *exchange.Response { return &exchange.Response{Status: status} }
