@@ -135,11 +135,20 @@ type inquiry struct {
 	asked   []directory.Instance // each once
 	waiting int                  // reports on their way
 	final   bool                 // no further round follows
+
+	// Room for what most inquiries need, so that they are one object: a short key, a hint and the owner, one node with
+	// holders.
+	room struct {
+		key   [48]byte
+		asked [2]directory.Instance
+		nodes [1]string
+	}
 }
 
 func (c *Cluster) newInquiry(ref gateway.Ref, h directory.Hash, r *peer.Request) *inquiry {
 	q := &inquiry{c: c, ref: ref, hash: h, request: *r, deadline: time.Now().Add(r.Within)}
-	q.request.Key = append([]byte(nil), r.Key...)
+	q.request.Key = append(q.room.key[:0], r.Key...)
+	q.asked, q.nodes = q.room.asked[:0], q.room.nodes[:0]
 	if r.Payload != nil {
 		r.Payload.Retain()
 	}
