@@ -177,7 +177,8 @@ type recovery struct {
 }
 
 // recoveries says, for each fault, when the last push to a connected key that was not delivered had been answered.
-// Clients and publishers of nodes that are down or stand still are excused while they do.
+// Clients and publishers of nodes that are down or stand still are excused while they do, and so is what a machine without
+// time for us did to a push.
 func recoveries(h *history, faults []fault, span time.Duration, end moment) []recovery {
 	holds := h.byKey()
 	all := make([]recovery, len(faults))
@@ -192,7 +193,7 @@ func recoveries(h *history, faults []fault, span time.Duration, end moment) []re
 				continue
 			}
 			reached, due := reach(p, holds[p.key], f.without)
-			if !due {
+			if !due || !reached && h.starved(p) {
 				continue
 			}
 			all[i].tried++

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -116,13 +117,35 @@ type history struct {
 	holds  []*hold
 	pushes []*push
 	looks  []*push // questions whether anybody is there
-	stalls []stall
+	stalls []stall // of nodes, and of the machine: those have no name
 }
 
-// stall is a time in which a node stood still.
+// stall is a time in which a node stood still, or the whole machine had no time for us.
 type stall struct {
 	node     string
 	from, to moment
+}
+
+// starved says whether the machine had no time for us while a push was under way, or shortly before.
+func (h *history) starved(p *push) bool {
+	return slices.ContainsFunc(h.stalls, func(s stall) bool {
+		return s.node == "" && s.from <= p.answered && s.to+readGrace/4 >= p.invoked
+	})
+}
+
+// watch writes down when the machine is too busy: a promise in seconds supposes that programs run.
+func (h *history) watch(ctx context.Context, now func() moment) {
+	const beat, late = 20 * time.Millisecond, 120 * time.Millisecond
+	for last := now(); ctx.Err() == nil; {
+		time.Sleep(beat)
+		at := now()
+		if at-last > beat+late {
+			h.lock.Lock()
+			h.stalls = append(h.stalls, stall{from: last, to: at})
+			h.lock.Unlock()
+		}
+		last = at
+	}
 }
 
 // noticed is when a node knew at the latest that a hold was over. One that stands still learns nothing.

@@ -97,6 +97,7 @@ func (l *lab) sure(nodes ...*node) {
 func (l *lab) load(s setup, seed uint64) {
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop[1] = stop
+	l.background.Go(func() { l.history.watch(ctx, l.now) })
 	client := func(i int, key string, h habit) {
 		l.background.Go(func() { l.client(ctx, key, rand.New(rand.NewPCG(seed, uint64(i))), h) })
 	}

@@ -176,6 +176,9 @@ func TestRecoveryIsTheLastFailure(t *testing.T) {
 		}
 	}
 	f(ms(1000), ms(5910))
+	h.stalls = []stall{{node: "a", from: ms(1000), to: ms(9000)}, {from: ms(6700), to: ms(7000)}}
+	f(ms(1000), ms(5610))
+	h.stalls = nil
 	f(ms(1000), ms(1410), "b")
 	f(ms(3000), 0, "b")
 	f(ms(8000), 0)
