@@ -16,7 +16,7 @@ const (
 
 const (
 	creditTimes        = 3  // a level sinks to so many times its bound below zero
-	controlsPerAnswer  = 4  // frames that may well come with each answer, such as PRIORITY and WINDOW_UPDATE
+	controlsPerAnswer  = 6  // frames that may well come with each answer, such as PRIORITY and WINDOW_UPDATE
 	controlsPerMessage = 2  // WINDOW_UPDATE for the stream and the connection
 	stallCost          = 8  // resets that a stream counts whose window was never opened
 	youngSeconds       = 1  // a stream that lives for longer may be reset for nothing: clients leave

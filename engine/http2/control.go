@@ -107,10 +107,11 @@ func (s *Sessions) windowFrame(conn uint32, cr *record.Record, b *busy, f *h2.Fr
 		s.offend(conn, cr, f.Stream, err)
 		return
 	}
-	if more < smallWindow && s.charge(conn, cr, controls, AbuseWindow, 1) {
-		return
-	}
+	small := more < smallWindow
 	if f.Stream == 0 {
+		if small && s.charge(conn, cr, controls, AbuseWindow, 1) {
+			return
+		}
 		c := s.linkOf(cr)
 		if int64(c.window)+int64(more) > maxWindow {
 			s.fail(conn, cr, h2.FlowControlError, "the connection's window exceeds 2^31-1")
@@ -122,6 +123,9 @@ func (s *Sessions) windowFrame(conn uint32, cr *record.Record, b *busy, f *h2.Fr
 	slot := s.find(conn, f.Stream)
 	if slot == 0 {
 		s.idle(conn, cr, f.Stream)
+		return
+	}
+	if small && s.charge(conn, cr, controls, AbuseWindow, 1) {
 		return
 	}
 	r := s.l.At(slot)

@@ -64,7 +64,10 @@ func TestTranscripts(t *testing.T) {
 		"1 HEADERS status=200 content-type=text/plain content-length=3", `1 DATA "now" end`, "1 RST NO_ERROR")
 	f("answered in the body", func(c *client) { c.headers(1, false, "POST", "/stop"); c.w.WriteData(1, false, []byte("much")) },
 		"1 HEADERS status=413 content-type=text/plain content-length=4", `1 DATA "stop" end`, "1 RST NO_ERROR")
-	f("100-continue", func(c *client) { c.headers(1, false, "POST", "/x", "expect: 100-continue"); c.w.WriteData(1, true, []byte("b")) },
+	f("100-continue", func(c *client) {
+		c.headers(1, false, "POST", "/x", "expect: 100-continue")
+		c.w.WriteData(1, true, []byte("b"))
+	},
 		"1 HEADERS status=100", "1 HEADERS status=200 content-type=text/plain content-length=26", `1 DATA "POST /x? of a length -1: b" end`)
 	f("a streamed answer", func(c *client) { c.headers(1, false, "POST", "/stream"); c.w.WriteData(1, true, []byte("echo")) },
 		"1 HEADERS status=200 content-type=text/plain", `1 DATA "echo"`, `1 DATA "" end`)

@@ -261,11 +261,11 @@ func (s *Sessions) doDue() {
 		}
 		w.due = false
 		r := s.l.At(w.slot)
+		if r.Closing || s.l.At(w.conn).Closing {
+			continue // its end tells
+		}
 		for at := w.first; at < len(w.queue); at++ {
 			s.settle(&w.queue[at], record.Pending)
-		}
-		if r.Closing {
-			continue
 		}
 		e := s.streamOf(r)
 		if w.kept != nil && !r.Paused {
