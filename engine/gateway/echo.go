@@ -29,6 +29,10 @@ func (g *Gateway) beginEcho(x exchange.Exchange, h *exchange.Head, rt *route.Rou
 	}
 	switch string(rest) {
 	case "page":
+		if h.HasBody { // tools want to be heard out
+			g.newTask(x, taskPage, nil)
+			return
+		}
 		g.answer(x, 200, "text/plain", page)
 	case "stream":
 		g.newTask(x, taskStream, nil)

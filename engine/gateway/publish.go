@@ -213,7 +213,7 @@ func (g *Gateway) takeBody(x exchange.Exchange, i uint32, b []byte) {
 		g.takeParts(x, t, b)
 	case taskEcho:
 		g.echoBody(x, t, b)
-	case taskClose, taskCount, taskStream, taskHold:
+	case taskClose, taskCount, taskStream, taskHold, taskPage:
 	}
 	g.weigh(x, t)
 }
@@ -244,6 +244,8 @@ func (g *Gateway) completeBody(x exchange.Exchange, i uint32) {
 		g.lastPart(x, t)
 	case taskEcho:
 		x.End()
+	case taskPage:
+		g.answer(x, 200, "text/plain", page)
 	case taskStream, taskHold:
 	}
 	g.weigh(x, t)

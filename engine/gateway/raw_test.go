@@ -165,6 +165,11 @@ func TestEcho(t *testing.T) {
 	if c.answer.Type != "a/b" || string(c.answer.Body) != "hello world" || !c.over {
 		t.Errorf("echo %s", c)
 	}
+	if c := l.begin("POST /echo/page"); c.answer.Status != 0 || !c.body("heard out") {
+		t.Errorf("the page is sent before the request has ended: %s", c)
+	} else if c.complete(); len(c.answer.Body) != pageBytes {
+		t.Errorf("page after a body: %s", c)
+	}
 	if c := l.ask("GET /echo/page"); len(c.answer.Body) != pageBytes {
 		t.Errorf("page of %d bytes", len(c.answer.Body))
 	}

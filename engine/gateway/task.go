@@ -23,6 +23,7 @@ const (
 	taskRekey                  // PATCH
 	taskHold                   // a hold whose keys other nodes cannot find yet
 	taskEcho                   // echo of the body
+	taskPage                   // a page that waits for the request's end
 	taskStream                 // an endless answer
 )
 

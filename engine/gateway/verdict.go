@@ -35,7 +35,7 @@ func (g *Gateway) verdict(t *task, p *op) {
 		if !t.pumping {
 			g.pump(x, t)
 		}
-	case taskEcho, taskStream, taskHold:
+	case taskEcho, taskPage, taskStream, taskHold:
 	}
 }
 

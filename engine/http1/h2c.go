@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"encoding/base64"
 
 	"holdfast/codec/field"
@@ -41,6 +42,22 @@ func (s *Sessions) preface(slot uint32, r *record.Record, b []byte) bool {
 		s.l.Close(slot, record.ReasonProtocol) // no HTTP/1 answer would be understood
 	default:
 		return false
+	}
+	return true
+}
+
+// otherProtocol reports whether a connection's first line, which is no request, is that of another protocol, as a broken
+// preface of HTTP/2 is: words of which the last is no version of HTTP. An answer would not be understood (RFC 9113 §3.4).
+func otherProtocol(b []byte) bool {
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	words := bytes.Fields(line)
+	if len(words) < 3 || bytes.HasPrefix(words[len(words)-1], []byte("HTTP")) {
+		return false
+	}
+	for _, c := range line {
+		if c != ' ' && c != '\r' && (c < 'A' || c > 'Z') {
+			return false
+		}
 	}
 	return true
 }

@@ -81,6 +81,10 @@ func (s *Sessions) readHead(slot uint32, r *record.Record, b []byte) int {
 	switch {
 	case err != nil:
 		s.Stats.BadHeads++
+		if r.Flags&flagUsed == 0 && otherProtocol(b) {
+			s.l.Close(slot, record.ReasonProtocol)
+			return len(b)
+		}
 		s.refuseHead(slot, r, err)
 		return len(b)
 	case !done:
