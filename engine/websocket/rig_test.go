@@ -93,8 +93,14 @@ func (r *rig) tally() {
 			open++
 		}
 	})
-	if st := &r.s.Stats; st.Open != open || st.Closing != closing || int(open) != len(r.script.talks) {
-		r.Errorf("open %d, closing %d, counted as %d and %d; %d exchanges alive", open, closing, st.Open, st.Closing, len(r.script.talks))
+	parked := 0
+	for _, t := range r.script.talks {
+		if t.parked {
+			parked++
+		}
+	}
+	if st := &r.s.Stats; st.Open != open || st.Closing != closing || int(open) != parked {
+		r.Errorf("open %d, closing %d, counted as %d and %d; %d exchanges parked", open, closing, st.Open, st.Closing, parked)
 	}
 }
 
