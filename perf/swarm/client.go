@@ -49,23 +49,38 @@ func newWords(cfg *Config) words {
 		}
 		return head, append(tail, h1.CRLF...)
 	}
-	accept := "Accept: " + forms[cfg.Form].accept + "\r\n"
-	for _, line := range cfg.SubscribeFields {
-		if len(line) > 7 && field.EqualFold([]byte(line[:7]), "accept:") {
-			accept = ""
-		}
+	accept := acceptOf(cfg)
+	if accept != "" {
+		accept = "Accept: " + accept + h1.CRLF
 	}
 	w := words{padding: padding(cfg.Size)}
 	w.ask, w.asked = request("GET", cfg.SubscribePath, accept, cfg.Subscribe, cfg.SubscribeFields)
+	if cfg.Form == WebSocket {
+		w.asked = bytes.TrimSuffix(w.asked, []byte(h1.CRLF)) // more lines follow
+	}
 	length := "Content-Type: text/plain\r\nContent-Length: " + strconv.Itoa(cfg.Size) + "\r\n"
 	w.push, w.pushed = request("POST", cfg.PublishPath, length, cfg.Publish, cfg.PublishFields)
 	return w
+}
+
+// acceptOf is what the form asks for, unless a line of the configuration does.
+func acceptOf(cfg *Config) string {
+	for _, line := range cfg.SubscribeFields {
+		if len(line) > 7 && field.EqualFold([]byte(line[:7]), "accept:") {
+			return ""
+		}
+	}
+	return forms[cfg.Form].accept
 }
 
 // subscribe connects client i and asks.
 func (w *worker) subscribe(i uint32) {
 	c := &w.clients[i]
 	c.told, c.renew = false, false
+	if w.cfg.Protocol == HTTP2 {
+		w.enter(w.clientLink(i), i)
+		return
+	}
 	slot, ok := w.open(w.cfg.Subscribe, int(i)*w.cfg.workers()+w.index)
 	if !ok {
 		w.gone(c)
@@ -80,7 +95,11 @@ func (w *worker) subscribe(i uint32) {
 func (w *worker) ask(slot uint32, r *record.Record, c *client) {
 	r.State = asking
 	b := appendKey(append(w.request[:0], w.words.ask...), w.run, uint8(w.loads[c.load].index), w.loads[c.load].globalKey(c.key))
-	w.request = append(b, w.words.asked...)
+	b = append(b, w.words.asked...)
+	if w.cfg.Form == WebSocket {
+		b = append(w.appendUpgrade(b, r.Extra-1), h1.CRLF...)
+	}
+	w.request = b
 	w.loop.Write(slot, w.request)
 	if !c.settled {
 		w.loop.SetDeadline(slot, w.loop.Now()+int64(w.cfg.ConnectWait))
@@ -145,12 +164,15 @@ func (w *worker) input(slot uint32, r *record.Record, b []byte) (used int) {
 				return used
 			}
 			used += n
-			if w.response.Status < 200 {
+			if status := w.response.Status; status < 200 && status != 101 {
 				continue
 			}
 			if !w.opened(slot, r, c) {
 				return len(b)
 			}
+		}
+		if w.cfg.Form == WebSocket {
+			return used + w.frames(slot, r, c, b[used:])
 		}
 		n, ended := w.body(slot, r.Extra-1, c, b[used:])
 		used += n
@@ -174,12 +196,7 @@ func (w *worker) head(b []byte) (n int, done bool, err error) {
 
 // opened judges the head of a client's answer.
 func (w *worker) opened(slot uint32, r *record.Record, c *client) bool {
-	status := w.response.Status
-	if status != 200 && (w.cfg.Form != Poll || status != 204) {
-		w.cutOff(slot, c, "status "+strconv.Itoa(status)+" for a subscriber")
-		return false
-	}
-	if err := w.reader.begin(r.Extra-1, w.response.Fields); err != nil {
+	if err := w.accepted(r.Extra-1, w.response.Status, w.response.Fields); err != nil {
 		w.cutOff(slot, c, protocolTrouble(err))
 		return false
 	}
@@ -189,6 +206,22 @@ func (w *worker) opened(slot uint32, r *record.Record, c *client) bool {
 	w.hold(r.Extra - 1)
 	return true
 }
+
+// accepted says why the head of an answer is none to a subscriber.
+func (w *worker) accepted(i uint32, status int, fields []field.Field) error {
+	switch {
+	case w.cfg.Form == WebSocket:
+		return w.upgraded(i)
+	case status != 200 && (w.cfg.Form != Poll || status != 204):
+		return errStatus(status)
+	}
+	return w.reader.begin(i, fields)
+}
+
+// errStatus is a status that a subscriber cannot use.
+type errStatus int
+
+func (s errStatus) Error() string { return "status " + strconv.Itoa(int(s)) + " for a subscriber" }
 
 // body reads as much of an answer's body as there is.
 func (w *worker) body(slot, i uint32, c *client, b []byte) (used int, ended bool) {
@@ -254,6 +287,10 @@ func (w *worker) cutOff(slot uint32, c *client, kind string) {
 }
 
 func protocolTrouble(err error) string {
+	var status errStatus
+	if errors.As(err, &status) {
+		return status.Error()
+	}
 	var bad *h1.Error
 	if errors.As(err, &bad) {
 		return "protocol: " + bad.Reason
@@ -261,14 +298,19 @@ func protocolTrouble(err error) string {
 	return "protocol: " + err.Error()
 }
 
-func (w *worker) clientClosed(r *record.Record, why record.Reason) {
-	i := r.Extra - 1
-	c := &w.clients[i]
-	w.reader.drop(i)
+// letGo counts a client out of its key's members.
+func (w *worker) letGo(c *client) {
 	if c.held {
 		c.held = false
 		w.loads[c.load].members[c.key]--
 	}
+}
+
+// left is what follows when a client's connection, or its stream, has ended.
+func (w *worker) left(i uint32, why record.Reason) {
+	c := &w.clients[i]
+	w.reader.drop(i)
+	w.letGo(c)
 	if c.renew {
 		w.again = append(w.again, i)
 		w.loop.Wake()
@@ -304,9 +346,10 @@ func (w *worker) gone(c *client) {
 
 // reconnect makes the connections anew that ended as they should.
 func (w *worker) reconnect() {
-	if len(w.again) == 0 || w.phase == over {
+	if w.phase == over {
 		return
 	}
+	w.relink()
 	again := w.again
 	w.again = nil
 	for _, i := range again {

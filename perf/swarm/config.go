@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,12 +16,13 @@ type Form uint8
 
 // The forms that a client can ask for.
 const (
-	SSE     Form = iota // text/event-stream
-	NDJSON              // a JSON line a message
-	Mixed               // multipart/mixed
-	Replace             // multipart/x-mixed-replace
-	Raw                 // the messages' bytes and nothing between them
-	Poll                // one message a response; the client asks again at once
+	SSE       Form = iota // text/event-stream
+	NDJSON                // a JSON line a message
+	Mixed                 // multipart/mixed
+	Replace               // multipart/x-mixed-replace
+	Raw                   // the messages' bytes and nothing between them
+	Poll                  // one message a response; the client asks again at once
+	WebSocket             // a message each, over an upgraded connection
 )
 
 // forms are the names of forms and what a client sends in Accept for them.
@@ -31,6 +33,8 @@ var forms = []struct{ name, accept string }{
 	Replace: {"replace", "multipart/x-mixed-replace"},
 	Raw:     {"raw", "application/octet-stream"},
 	Poll:    {"poll", "*/*"},
+
+	WebSocket: {"ws", ""},
 }
 
 func (f Form) String() string { return forms[f].name }
@@ -54,12 +58,36 @@ func ParseForm(name string) (Form, error) {
 	return 0, fmt.Errorf("there is no form %q; there are %s", name, FormNames())
 }
 
+// Protocol is what connections speak.
+type Protocol uint8
+
+// The protocols.
+const (
+	HTTP1 Protocol = iota // HTTP/1.1: a connection for each client, and for each push under way
+	HTTP2                 // HTTP/2 by prior knowledge: streams of fewer connections
+)
+
+var protocols = []string{HTTP1: "h1", HTTP2: "h2"}
+
+func (p Protocol) String() string { return protocols[p] }
+
+// ProtocolNames lists the names of all protocols, for help and messages.
+func ProtocolNames() string { return strings.Join(protocols, ", ") }
+
+// ParseProtocol finds a protocol by its name.
+func ParseProtocol(name string) (Protocol, error) {
+	if i := slices.Index(protocols, name); i >= 0 {
+		return Protocol(i), nil
+	}
+	return 0, fmt.Errorf("there is no protocol %q; there are %s", name, ProtocolNames())
+}
+
 // Load is one kind of traffic: clients under keys, and publishers that push to these. Several run side by side.
 type Load struct {
 	Name       string // what the report calls it
 	Conns      int    // clients
 	Keys       int    // that the clients are dealt to in turn; 0: one each
-	Publishers int    // connections that push, one push at a time each; 0: the clients are only held
+	Publishers int    // that push, one push at a time each, over HTTP/1.1 on a connection each; 0: the clients are only held
 	Rate       int    // pushes per second, each to any one of the keys; 0: each publisher goes on as soon as it has its verdict
 }
 
@@ -73,6 +101,11 @@ type Config struct {
 	PublishPath     string   // likewise, default /push/{key}
 	SubscribeFields []string // further header lines of subscribers, "Name: value"; one named Accept replaces the form's
 	PublishFields   []string // likewise, of publishers
+
+	Protocol    Protocol
+	Streams     int  // clients that share a connection, over HTTP/2 only, default 1
+	PushStreams int  // publishers that share one, likewise, default Streams
+	Deflate     bool // WebSockets offer permessage-deflate
 
 	Form  Form
 	Loads []Load // at least one, at most MaxLoads
@@ -94,8 +127,20 @@ const (
 	MaxLoads      = 1 << loadBits // a key's name has few digits for them, and a report few colours
 	MaxPublishers = 4096          // of one load
 	MaxSize       = 4 << 20       // bytes of a message: each publisher's is built in memory
+	maxStreams    = 1 << 16       // of one connection
 	maxTracks     = 1 << 23       // clients times publishers: what it takes to check the order costs 16 bytes each
 )
+
+// sharing is how many clients, and how many publishers, share a connection.
+func (c *Config) sharing() (clients, publishers int) {
+	if c.Protocol == HTTP1 {
+		return 1, 1
+	}
+	return c.Streams, c.PushStreams
+}
+
+// dealt is how many connections it takes for so many streams.
+func dealt(streams, shared int) int { return (streams + shared - 1) / shared }
 
 // workers is how many event loops there are.
 func (c *Config) workers() int { return c.Loops * len(c.Loads) }
@@ -113,6 +158,9 @@ func (c Config) filled() (Config, error) {
 		return c, fmt.Errorf("a message of %d bytes; its stamp needs %d, and %d is the most", c.Size, MinSize, MaxSize)
 	case int(c.Form) >= len(forms):
 		return c, errors.New("no such form")
+	}
+	if err := c.checkProtocol(); err != nil {
+		return c, err
 	}
 	for _, path := range []string{c.SubscribePath, c.PublishPath} {
 		if !strings.HasPrefix(path, "/") || strings.Count(path, keyPlace) != 1 || strings.ContainsAny(path, " \r\n") {
@@ -139,6 +187,22 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
+func (c *Config) checkProtocol() error {
+	switch {
+	case int(c.Protocol) >= len(protocols):
+		return errors.New("no such protocol")
+	case c.Protocol == HTTP1 && c.Streams+c.PushStreams > 2:
+		return errors.New("several streams on a connection are HTTP/2's")
+	case c.Streams > maxStreams || c.PushStreams > maxStreams:
+		return fmt.Errorf("%d streams on a connection; there can be %d", max(c.Streams, c.PushStreams), maxStreams)
+	case c.Protocol == HTTP2 && c.Form == WebSocket:
+		return errors.New("WebSockets are opened over HTTP/1.1 only")
+	case c.Deflate && c.Form != WebSocket:
+		return errors.New("only WebSockets can offer to deflate")
+	}
+	return nil
+}
+
 func (c *Config) setDefaults() {
 	number := func(field *int, value int) {
 		if *field <= 0 {
@@ -158,6 +222,8 @@ func (c *Config) setDefaults() {
 	number(&c.ConnectRate, 5000)
 	number(&c.Connecting, 512)
 	number(&c.Loops, 1)
+	number(&c.Streams, 1)
+	number(&c.PushStreams, c.Streams)
 	number(&c.Size, 128)
 	span(&c.ConnectWait, 10*time.Second)
 	span(&c.Settle, 250*time.Millisecond)

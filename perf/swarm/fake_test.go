@@ -13,20 +13,25 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // fake is a push server with faults to choose from. It is net/http's, so nothing of ours stands on both sides.
 type fake struct {
 	*httptest.Server
 
-	admit   func(key string) int                         // status for a subscriber; nil: 200
-	deliver func(n int, key string, to []*sub) []*sub    // whom the n-th push goes to of those under its key; nil: all
-	garble  func(n int, message string) string           // what the n-th message becomes on its way
-	answer  func(n, to int) (status int, verdict string) // nil: the truth, in Holdfast's words; status 0 cuts the connection
-	before  func(n int)                                  // called before the n-th push is looked at
-	pieces  bool                                         // streams are sent a byte at a time
-	closing bool                                         // the connection ends after each answer
-	life    time.Duration                                // streams are ended after this; 0: never
+	admit    func(key string) int                         // status for a subscriber; nil: 200
+	deliver  func(n int, key string, to []*sub) []*sub    // whom the n-th push goes to of those under its key; nil: all
+	garble   func(n int, message string) string           // what the n-th message becomes on its way
+	answer   func(n, to int) (status int, verdict string) // nil: the truth, in Holdfast's words; status 0 cuts the connection
+	before   func(n int)                                  // called before the n-th push is looked at
+	pieces   bool                                         // streams are sent a byte at a time
+	closing  bool                                         // the connection ends after each answer
+	streams  int                                          // that a connection may have, over HTTP/2; 0: net/http's choice
+	compress websocket.CompressionMode                    // of WebSockets
+	code     websocket.StatusCode                         // what they are closed with at the end of their life
+	life     time.Duration                                // streams are ended after this; 0: never
 
 	mu   sync.Mutex
 	keys map[string][]*sub
@@ -41,6 +46,9 @@ type past struct {
 	peers  map[string]bool // addresses that subscribers came from
 	key    string          // of the last subscriber
 	fields http.Header     // of the last subscriber
+	proto  string          // likewise
+
+	from, pushFrom map[string]bool // connections of subscribers and publishers
 }
 
 // seen is what the fake has seen by now.
@@ -48,7 +56,7 @@ func (f *fake) seen() past {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.past
-	p.peers = maps.Clone(p.peers)
+	p.peers, p.from, p.pushFrom = maps.Clone(p.peers), maps.Clone(p.from), maps.Clone(p.pushFrom)
 	return p
 }
 
@@ -63,10 +71,16 @@ const fakeBoundary = "limit"
 func (f *fake) start(t *testing.T) Config {
 	t.Helper()
 	f.keys, f.peers = make(map[string][]*sub), make(map[string]bool)
+	f.from, f.pushFrom = make(map[string]bool), make(map[string]bool)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sub/{key}", f.subscribe)
 	mux.HandleFunc("POST /push/{key}", f.push)
-	f.Server = httptest.NewServer(mux)
+	f.Server = httptest.NewUnstartedServer(mux)
+	f.Config.Protocols = new(http.Protocols)
+	f.Config.Protocols.SetHTTP1(true)
+	f.Config.Protocols.SetUnencryptedHTTP2(true)
+	f.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: f.streams}
+	f.Start()
 	t.Cleanup(func() {
 		f.CloseClientConnections()
 		f.Close()
@@ -94,6 +108,10 @@ func (f *fake) subscribe(w http.ResponseWriter, r *http.Request) {
 		over = time.After(f.life)
 	}
 	accept := r.Header.Get("Accept")
+	if r.Header.Get("Upgrade") == "websocket" {
+		f.socket(w, r, s, over)
+		return
+	}
 	if accept == "*/*" {
 		f.poll(w, r, s, over)
 		return
@@ -163,8 +181,8 @@ func (f *fake) join(s *sub, r *http.Request) {
 	defer f.mu.Unlock()
 	f.keys[s.key] = append(f.keys[s.key], s)
 	f.all = append(f.all, s)
-	f.peers[host] = true
-	f.key, f.fields = s.key, r.Header.Clone()
+	f.peers[host], f.from[r.RemoteAddr] = true, true
+	f.key, f.fields, f.proto = s.key, r.Header.Clone(), r.Proto
 	f.joined++
 }
 
@@ -186,6 +204,7 @@ func (f *fake) push(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	n := f.pushes
 	f.pushes++
+	f.pushFrom[r.RemoteAddr] = true
 	f.mu.Unlock()
 	if f.before != nil {
 		f.before(n)

@@ -18,12 +18,17 @@ type publisher struct {
 	inBody bool  // the verdict's head was read
 	keep   bool  // the server keeps the connection after this verdict
 
+	slot uint32 // of its connection
+
 	key      uint32 // of the push: of its worker's share of the load
 	number   int64
 	intended int64
 	status   int
 	body     h1.Body
 	text     []byte // the verdict's body so far
+
+	stamp []byte // of the push, where it may have to leave in pieces
+	sent  int    // bytes of its message that have left
 }
 
 const (
@@ -60,24 +65,32 @@ func (w *worker) reopen(t *traffic, now int64) {
 		if p.open {
 			continue
 		}
-		slot, ok := w.open(w.cfg.Publish, i)
-		if !ok {
+		if !w.connectPublisher(i, p) {
 			t.reopenAt = now + int64(reopenAfter)
 			return
 		}
-		r := w.loop.At(slot)
-		r.State, r.Extra = publishing, uint32(i+1)
 		p.open, p.busy, p.inBody = true, false, false
 		t.closed--
-		t.idle = append(t.idle, slot) // what is written before it is connected leaves when it is
+		t.idle = append(t.idle, uint32(i)) // what is written before it is connected leaves when it is
 	}
+}
+
+func (w *worker) connectPublisher(i int, p *publisher) (ok bool) {
+	if w.cfg.Protocol == HTTP2 {
+		l := w.publisherLink(uint32(i))
+		return l.state != linkClosed || w.connectLink(l)
+	}
+	if p.slot, ok = w.open(w.cfg.Publish, i); ok {
+		r := w.loop.At(p.slot)
+		r.State, r.Extra = publishing, uint32(i+1)
+	}
+	return ok
 }
 
 // publish sends the next push of a load over a free publisher.
 func (w *worker) publish(t *traffic) {
-	slot := t.idle[len(t.idle)-1]
+	i := t.idle[len(t.idle)-1]
 	t.idle = t.idle[:len(t.idle)-1]
-	i := w.loop.At(slot).Extra - 1
 	p := &w.publishers[i]
 	p.number, p.key = t.next, t.target(t.next)
 	t.next++
@@ -93,19 +106,25 @@ func (w *worker) publish(t *traffic) {
 		run: w.run, load: uint8(t.index), publisher: uint16(pub), key: t.globalKey(p.key), seq: *seq,
 		number: p.number, intended: p.intended,
 	}
-	b := appendKey(append(w.request[:0], w.words.push...), w.run, s.load, s.key)
-	b = append(b, w.words.pushed...)
-	b = append(s.appendTo(b), w.words.padding...)
-	w.request = b
 	now := w.kernel.Now()
-	w.loop.Write(slot, b)
 	t.ledger.send(p.number, p.intended, now)
 	t.lateness.Record(p.intended, now)
 	w.counts.Sent.Add(1)
+	if w.cfg.Protocol == HTTP2 {
+		p.stamp, p.sent = s.appendTo(p.stamp[:0]), 0
+		w.enter(w.publisherLink(i), i)
+	} else {
+		b := appendKey(append(w.request[:0], w.words.push...), w.run, s.load, s.key)
+		b = append(b, w.words.pushed...)
+		b = append(s.appendTo(b), w.words.padding...)
+		w.request = b
+		w.loop.Write(p.slot, b)
+	}
 }
 
 // verdict reads the answer to a push.
-func (w *worker) verdict(slot uint32, p *publisher, b []byte) (used int) {
+func (w *worker) verdict(slot, i uint32, b []byte) (used int) {
+	p := &w.publishers[i]
 	if !p.busy {
 		return w.nonsense(slot, len(b), errors.New("an answer that nobody asked for"))
 	}
@@ -132,7 +151,7 @@ func (w *worker) verdict(slot uint32, p *publisher, b []byte) (used int) {
 		case ev == h1.NeedMore:
 			return used
 		case ev == h1.Data:
-			p.text = append(p.text, data[:min(len(data), verdictBytes-len(p.text))]...)
+			p.hear(data)
 		case ev == h1.End:
 			w.judge(p)
 			if !p.keep {
@@ -140,10 +159,15 @@ func (w *worker) verdict(slot uint32, p *publisher, b []byte) (used int) {
 				return len(b)
 			}
 			t := w.loads[p.load]
-			t.idle = append(t.idle, slot)
+			t.idle = append(t.idle, i)
 			return used
 		}
 	}
+}
+
+// hear keeps the beginning of a verdict.
+func (p *publisher) hear(data []byte) {
+	p.text = append(p.text, data[:min(len(data), verdictBytes-len(p.text))]...)
 }
 
 func (w *worker) nonsense(slot uint32, all int, err error) int {
@@ -210,12 +234,13 @@ func leadingNumber(b []byte) (n uint32) {
 	return n
 }
 
-func (w *worker) publisherClosed(slot, i uint32, why record.Reason) {
+// publisherClosed is what follows when a publisher's connection has ended.
+func (w *worker) publisherClosed(i uint32, why record.Reason) {
 	p := &w.publishers[i]
 	t := w.loads[p.load]
 	p.open = false
 	t.closed++
-	if at := slices.Index(t.idle, slot); at >= 0 {
+	if at := slices.Index(t.idle, i); at >= 0 {
 		t.idle = slices.Delete(t.idle, at, at+1)
 	}
 	if why == record.ReasonDone {

@@ -8,6 +8,7 @@ import (
 	"holdfast/codec/multipart"
 	"holdfast/codec/ndjson"
 	"holdfast/codec/sse"
+	"holdfast/codec/ws"
 )
 
 // reader finds the messages in what clients are sent. Between two messages it keeps nothing of a client; where one is
@@ -22,6 +23,9 @@ type reader struct {
 	events map[uint32]*sse.Parser // in the middle of an event, by client
 	idle   []*sse.Parser          // between events
 	bodies map[uint32]*parts      // by client
+
+	inflater ws.Inflater
+	plain    []byte // what a compressed message was
 }
 
 // parts is a multipart body.
@@ -86,6 +90,7 @@ func (r *reader) data(client uint32, b []byte) error {
 		return r.keep(client, b)
 	case Poll:
 		return r.keep(client, r.join(client, b))
+	case WebSocket: // piece by piece
 	}
 	return nil
 }

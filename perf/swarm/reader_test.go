@@ -10,6 +10,7 @@ import (
 	"holdfast/codec/multipart"
 	"holdfast/codec/ndjson"
 	"holdfast/codec/sse"
+	"holdfast/codec/ws"
 )
 
 const testSize = 70 // of messages
@@ -20,8 +21,10 @@ func composed(form Form, messages []string) (b []byte) {
 	if form == Mixed || form == Replace {
 		b = multipart.AppendOpen(b, boundary)
 	}
-	for _, m := range messages {
+	for n, m := range messages {
 		switch form {
+		case WebSocket:
+			b = appendSocketMessage(b, n, m)
 		case SSE:
 			b = append(b, ":\n\n"...)
 			b = sse.Append(b, []byte("7"), nil, []byte(m))
@@ -38,6 +41,35 @@ func composed(form Form, messages []string) (b []byte) {
 	return b
 }
 
+// appendSocketMessage sends a message whole, in fragments with a ping between them, or compressed, in turn.
+func appendSocketMessage(b []byte, n int, m string) []byte {
+	switch n % 3 {
+	case 0:
+		return ws.AppendFrame(b, ws.Text, ws.Fin, []byte(m))
+	case 1:
+		b = ws.AppendPing(ws.AppendFrame(b, ws.Binary, 0, []byte(m[:10])), []byte("are you there?"))
+		return ws.AppendFrame(ws.AppendFrame(b, ws.Continuation, 0, nil), ws.Continuation, ws.Fin, []byte(m[10:]))
+	}
+	var deflater ws.Deflater
+	packed, _ := deflater.Append(nil, []byte(m))
+	return ws.AppendFrame(b, ws.Text, ws.Fin|ws.Compressed, packed)
+}
+
+// hear reads frames as a worker does, but answers none.
+func hear(p *ws.Parser, r *reader, b []byte) (used int, err error) {
+	lim := ws.Limits{Message: int64(r.longest), Overhead: ws.DefaultLimits.Overhead}
+	for {
+		ev, n, err := p.Next(b[used:], &lim)
+		used += n
+		if err == nil && ev.Kind == ws.Data {
+			err = r.piece(5, &ev)
+		}
+		if err != nil || ev.Kind == ws.NeedMore || ev.Kind == ws.Close {
+			return used, err
+		}
+	}
+}
+
 // listen reads a stream cut into pieces and gives the messages found and what is still kept of the client.
 func listen(form Form, pieces ...[]byte) (found []string, r *reader, err error) {
 	r = new(reader)
@@ -51,11 +83,21 @@ func listen(form Form, pieces ...[]byte) (found []string, r *reader, err error) 
 	if err := r.begin(5, content); err != nil {
 		return nil, r, err
 	}
+	socket, rest := ws.NewParser(ws.Client, true), []byte(nil)
 	for _, piece := range pieces {
 		if len(piece) == 0 {
 			continue // a body is never handed out in empty pieces
 		}
 		piece = slices.Clone(piece)
+		if form == WebSocket {
+			rest = append(rest, piece...)
+			n, err := hear(&socket, r, rest)
+			if err != nil {
+				return found, r, err
+			}
+			rest = slices.Delete(rest, 0, n)
+			continue
+		}
 		if err := r.data(5, piece); err != nil {
 			return found, r, err
 		}

@@ -17,6 +17,7 @@ type Counts struct {
 	Answered   atomic.Int64 // pushes with a verdict
 	Refused    atomic.Int64 // of these, with a status of 300 or above
 	Arrived    atomic.Int64 // messages that reached their client
+	Deflated   atomic.Int64 // WebSockets whose server took the offer to deflate
 	Foreign    atomic.Int64 // messages that are none of this run: old ones replayed, goodbyes
 	Errors     atomic.Int64 // things that went wrong with a connection; Result.Troubles tells which
 }

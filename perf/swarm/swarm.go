@@ -74,9 +74,10 @@ func enoughFiles(cfg *Config) error {
 		return fmt.Errorf("cannot read the limit of open files: %w", err)
 	}
 	conns, besides := 0, spareFiles+4*cfg.workers()
-	for _, l := range cfg.Loads {
-		conns += l.Conns
-		besides += l.Publishers
+	for i := range cfg.Loads {
+		clients, publishers := cfg.files(&cfg.Loads[i])
+		conns += clients
+		besides += publishers
 	}
 	if uint64(conns+besides) > limit {
 		return fmt.Errorf("%d connections are more than this process may hold: its limit of open files is %d, and %d of them are "+

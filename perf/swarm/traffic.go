@@ -86,10 +86,14 @@ func (t *traffic) due(now int64) int64 {
 
 // target is the key that push number n goes to: any of them, by a fixed scatter (splitmix64).
 func (t *traffic) target(n int64) uint32 {
-	z := uint64(n+1) * 0x9e3779b97f4a7c15
+	return uint32(scatter(uint64(n)) % uint64(len(t.members)))
+}
+
+func scatter(n uint64) uint64 {
+	z := (n + 1) * 0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return uint32((z ^ z>>31) % uint64(len(t.members)))
+	return z ^ z>>31
 }
 
 // cease settles what is to be sent yet: what was due by now.

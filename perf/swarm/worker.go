@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast/codec/h1"
+	"holdfast/codec/ws"
 	"holdfast/engine/epoll"
 	"holdfast/engine/loop"
 	"holdfast/engine/record"
@@ -51,6 +52,13 @@ type worker struct {
 	loads      []*traffic  // those that this worker has a share of
 	publishers []publisher // of all loads, by record.Extra - 1
 
+	links   []*link // over HTTP/2, those of clients and then those of publishers, by record.Extra - 1
+	http2   http2
+	sockets []ws.Parser // of WebSockets, by client
+
+	socketLimits ws.Limits
+	secret       []byte // a WebSocket's key
+
 	response h1.Response
 	request  []byte
 	words    words
@@ -65,6 +73,7 @@ const (
 	asking     uint8 = iota // a client without an answer yet
 	streaming               // a client whose stream is open
 	publishing              // a publisher
+	linked                  // an HTTP/2 connection, of either
 )
 
 func newWorker(s *shared, index int) (*worker, error) {
@@ -77,6 +86,7 @@ func newWorker(s *shared, index int) (*worker, error) {
 	for i := range s.cfg.Loads {
 		w.takeShare(i)
 	}
+	w.prepare()
 	conns := len(w.clients) + len(w.publishers)
 	w.loop = loop.New(k, loop.Config{
 		ID: index, MaxSlots: conns + spareFiles, MaxConns: int64(conns + spareFiles), ReadBytes: readBytes,
@@ -86,6 +96,17 @@ func newWorker(s *shared, index int) (*worker, error) {
 	w.loop.Speak(record.Client, w)
 	w.loop.Host(w)
 	return w, nil
+}
+
+// prepare makes what the protocol or the form needs of its own.
+func (w *worker) prepare() {
+	if w.cfg.Form == WebSocket {
+		w.sockets = make([]ws.Parser, len(w.clients))
+		w.socketLimits = ws.Limits{Message: int64(w.reader.longest), Overhead: ws.DefaultLimits.Overhead}
+	}
+	if w.cfg.Protocol == HTTP2 {
+		w.prepareLinks()
+	}
 }
 
 // share is how many of n things fall to one of several, dealt in turn.
@@ -223,8 +244,11 @@ func (w *worker) finish() {
 // Received passes input on to the side that the connection is on.
 func (w *worker) Received(slot uint32, b []byte) int {
 	r := w.loop.At(slot)
-	if r.State == publishing {
-		return w.verdict(slot, &w.publishers[r.Extra-1], b)
+	switch r.State {
+	case publishing:
+		return w.verdict(slot, r.Extra-1, b)
+	case linked:
+		return w.linkInput(r, w.links[r.Extra-1], b)
 	}
 	return w.input(slot, r, b)
 }
@@ -232,6 +256,10 @@ func (w *worker) Received(slot uint32, b []byte) int {
 // Happened ends connections that the server ended, or that waited too long.
 func (w *worker) Happened(slot uint32, e loop.Event) {
 	r := w.loop.At(slot)
+	if r.State == linked {
+		w.linkHappened(w.links[r.Extra-1], e)
+		return
+	}
 	switch e {
 	case loop.Ended:
 		w.ended(slot, r)
@@ -251,9 +279,11 @@ func (w *worker) Closed(slot uint32, why record.Reason) {
 	switch {
 	case w.phase == over || r.Extra == 0:
 	case r.State == publishing:
-		w.publisherClosed(slot, r.Extra-1, why)
+		w.publisherClosed(r.Extra-1, why)
+	case r.State == linked:
+		w.linkClosed(w.links[r.Extra-1], why)
 	default:
-		w.clientClosed(r, why)
+		w.left(r.Extra-1, why)
 	}
 }
 
