@@ -43,8 +43,18 @@ func TestTheEngineKeepsItsWord(t *testing.T) {
 	for _, form := range []string{"sse", "ndjson", "multipart", "replace", "raw"} {
 		f(2, "--conns 50 --rate 1000 --form "+form, "500 sent, 0 never sent, answered 200 × 500", "500 promised, 500 arrived")
 	}
+	for _, form := range []string{"ws", "ws --deflate --size 400"} {
+		f(2, "--conns 50 --rate 1000 --form "+form, "500 sent, 0 never sent, answered 200 × 500", "500 promised, 500 arrived")
+	}
+	for _, form := range []string{"sse", "ndjson", "multipart", "replace", "raw"} {
+		f(2, "--conns 50 --rate 1000 --protocol h2 --streams 20 --publish-streams 8 --form "+form,
+			"over HTTP/2, 20 to a connection", "500 sent, 0 never sent, answered 200 × 500", "500 promised, 500 arrived")
+	}
 	f(2, "--conns 50 --rate 100 --form poll", "50 sent, 0 never sent")
+	f(2, "--conns 50 --rate 100 --form poll --protocol h2 --streams 10", "50 sent, 0 never sent")
+	f(2, "--conns 50 --protocol h2 --publishers 500 --publish-streams 500")
 	f(2, "--conns 60 --mode fanout --group 20 --publishers 3 --rate 100", "50 sent", "1,000 promised, 1,000 arrived")
 	f(1, "--conns 100 --mode mixed --group 60 --publishers 4")
+	f(2, "--conns 40 --keys 8 --protocol h2 --streams 40 --rate 500 --size 70000 --grace 10s", "250 sent", "1,250 promised, 1,250 arrived")
 	f(3, "--conns 40 --keys 8 --loops 2 --rate 500 --size 70000 --grace 10s", "250 sent", "1,250 promised, 1,250 arrived")
 }

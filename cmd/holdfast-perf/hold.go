@@ -43,7 +43,7 @@ func (s *holdSettings) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rep := s.newReport("Hold "+count(int64(s.conns))+" connections, "+s.form, r)
+	rep := s.newReport("Hold "+count(int64(s.conns))+" clients, "+s.spoken(), r)
 	connect := report.Series{Name: "connect to subscribed", Latency: r.Connect}
 	connect.Figures = append(connect.Figures, report.Figure{Name: "established", Value: r.EstablishRate(), Unit: "connections/s"})
 	connect.Figures = append(connect.Figures, s.holdCost(&used, float64(r.Subscribed.Load()))...)

@@ -39,7 +39,8 @@ func (s *pushSettings) table() flags.Table {
 			"How many keys the clients of one-key pushes share, dealt in turn. 0 gives each its own."),
 		flags.New("group", pushes, "connections", &s.group,
 			"How many clients share a key in fan-outs. With mode fanout 0 means all of them; with mode mixed it must be said, and there is one group."),
-		flags.New("publishers", pushes, "connections", &s.publishers, "How many connections push, each one push at a time."),
+		flags.New("publishers", pushes, "connections", &s.publishers, "How many publishers push, each one push at a time and on a connection of its own, or with --protocol h2 on a stream."),
+		flags.New("publish-streams", pushes, "streams", &s.PushStreams, "How many publishers share a connection with --protocol h2. 0: as many as clients do."),
 		flags.New("rate", pushes, "pushes/s", &s.rate, "How many pushes per second to send, on schedule whatever the server does: "+
 			"latencies then count from the scheduled time. 0 lets each publisher push again as soon as it has its verdict."),
 		flags.New("fanout-publishers", pushes, "connections", &s.fanoutPublishers, "With mode mixed, how many further connections push to the group."),
@@ -97,7 +98,7 @@ func (s *pushSettings) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rep := s.newReport("Push to "+count(int64(s.conns))+" connections, "+s.form+", "+s.mode, r)
+	rep := s.newReport("Push to "+count(int64(s.conns))+" clients, "+s.spoken()+", "+s.mode, r)
 	for i := range r.Loads {
 		addLoad(rep, &r.Loads[i], s.Size)
 	}

@@ -56,6 +56,9 @@ func (s *swarmSettings) newReport(title string, r *swarm.Result) *report.Report 
 	for _, kind := range slices.Sorted(maps.Keys(r.Troubles)) {
 		fact(rep, "trouble", "%s × %s", kind, count(r.Troubles[kind]))
 	}
+	if s.Deflate {
+		fact(rep, "deflate", "taken for %s WebSockets", count(r.Deflated.Load()))
+	}
 	if n := r.Foreign.Load(); n > 0 {
 		fact(rep, "other messages", "%s that are none of this run", count(n))
 	}

@@ -20,7 +20,7 @@ import (
 type swarmSettings struct {
 	swarm.Config
 	url, publishURL string
-	form            string
+	form, protocol  string
 	conns, keys     int
 	sources         []string
 	allowRemote     bool
@@ -30,10 +30,10 @@ type swarmSettings struct {
 
 func newSwarmSettings() swarmSettings {
 	return swarmSettings{
-		url: "http://127.0.0.1:8080", publishURL: "http://127.0.0.1:8081", form: "sse", conns: 1000,
+		url: "http://127.0.0.1:8080", publishURL: "http://127.0.0.1:8081", form: "sse", protocol: "h1", conns: 1000,
 		Config: swarm.Config{
 			SubscribePath: "/sub/{key}", PublishPath: "/push/{key}", ConnectRate: 5000, Connecting: 512, ConnectWait: 10 * time.Second,
-			Settle: 250 * time.Millisecond, Duration: 10 * time.Second, Grace: 2 * time.Second, Size: 128, Loops: 1,
+			Settle: 250 * time.Millisecond, Duration: 10 * time.Second, Grace: 2 * time.Second, Size: 128, Loops: 1, Streams: 1,
 		},
 	}
 }
@@ -52,8 +52,12 @@ func (s *swarmSettings) subscribing(connectRate string) flags.Table {
 		flags.New("pid", target, "process", &s.pid,
 			"The server's process on this machine, to report its memory per connection and CPU per delivery. 0 reports neither."),
 		flags.New("conns", clients, "connections", &s.conns,
-			"How many clients to hold. Each is an open file: where the limit is 20,000, a process can hold some 18,000."),
+			"How many clients to hold. Each connection is an open file: where the limit is 20,000, a process can hold some 18,000."),
 		flags.New("form", clients, "name", &s.form, "How messages come to clients: "+swarm.FormNames()+"."),
+		flags.New("protocol", clients, "name", &s.protocol, "What connections speak, publishers' too: "+swarm.ProtocolNames()+
+			". With h2 the server is known to speak HTTP/2."),
+		flags.New("streams", clients, "streams", &s.Streams, "How many clients share a connection, each on a stream of its own, with --protocol h2."),
+		flags.New("deflate", clients, "switch", &s.Deflate, "WebSockets offer to have messages compressed."),
 		flags.New(connectRate, clients, "connections/s", &s.ConnectRate, "How many clients to connect per second, over all loops."),
 		flags.New("connecting", clients, "connections", &s.Connecting, "How many clients of one loop may wait for their answer at once."),
 		flags.New("connect-wait", clients, "duration", &s.ConnectWait, "How long a client waits for its answer before it counts as failed."),
@@ -67,6 +71,9 @@ func (s *swarmSettings) subscribing(connectRate string) flags.Table {
 // fill resolves what is given as text.
 func (s *swarmSettings) fill(ctx context.Context, pushing bool) (err error) {
 	if s.Form, err = swarm.ParseForm(s.form); err != nil {
+		return err
+	}
+	if s.Protocol, err = swarm.ParseProtocol(s.protocol); err != nil {
 		return err
 	}
 	if s.Subscribe, err = s.resolve(ctx, "--url", s.url); err != nil {
@@ -202,6 +209,17 @@ func watch(out io.Writer, c *swarm.Counts, conns int) (stop func()) {
 }
 
 type progress struct{ subscribed, sent, arrived int64 }
+
+// spoken names the form and what carries it, for titles.
+func (s *swarmSettings) spoken() string {
+	switch {
+	case s.Protocol == swarm.HTTP2:
+		return s.form + " over HTTP/2, " + count(int64(s.Streams)) + " to a connection"
+	case s.Deflate:
+		return s.form + ", deflate offered"
+	}
+	return s.form
+}
 
 // machine names what the load tool ran on.
 func (s *swarmSettings) machine() string {

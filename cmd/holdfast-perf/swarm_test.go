@@ -64,7 +64,7 @@ func TestPushReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantText(t, out.String(),
-		"Push to 20 connections, sse, one", "20 subscribed in", "0 failed, 0 lost", "220 sent, 0 never sent, answered 200 × 220",
+		"Push to 20 clients, sse, one", "20 subscribed in", "0 failed, 0 lost", "220 sent, 0 never sent, answered 200 × 220",
 		"220 promised, 220 arrived, 0 lost", "one key: to arrival", "late sending (tool)", "server, CPU per delivery", "1 s  subscribed 20 of 20")
 	f, err := os.Open(filepath.Join(dir, "r.json"))
 	if err != nil {
@@ -106,7 +106,7 @@ func TestHoldReports(t *testing.T) {
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, out.String(), "Hold 10 connections, sse", "10 subscribed in", "connect to subscribed", "established")
+	wantText(t, out.String(), "Hold 10 clients, sse", "10 subscribed in", "connect to subscribed", "established")
 	if strings.Contains(out.String(), "pushes") || strings.Contains(out.String(), "server, ") {
 		t.Errorf("what was not measured is shown:\n%s", out.String())
 	}
@@ -139,6 +139,10 @@ func TestMistakesOfLoadRuns(t *testing.T) {
 	f("push --publish-url ftp://127.0.0.1", "--publish-url")
 	f("push --size 10", "stamp")
 	f("hold --form letter", "sse")
+	f("hold --protocol h3", "h1, h2")
+	f("hold --streams 2", "HTTP/2's")
+	f("hold --deflate", "WebSockets")
+	f("hold --form ws --protocol h2", "HTTP/1.1 only")
 	f("hold --url http://127.0.0.1:8080/sub", "flags of their own")
 	f("hold --url 127.0.0.1:nosuchservice", "--url")
 	f("hold --url 192.0.2.1:80", "--allow-remote")
