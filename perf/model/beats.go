@@ -46,7 +46,7 @@ func (s *scene) beat(i int) {
 	cost := s.RequestCost + s.BeatCost
 	if n.known != s.version {
 		rows := s.rows
-		if s.Delta { // a version is a change of one row
+		if s.Delta && n.incarnation == s.incarnation { // a version is a change of one row, of one server's table
 			rows = min(rows, s.version-n.known)
 		}
 		cost += time.Duration(rows) * s.RowCost
@@ -93,6 +93,7 @@ func (s *scene) hear(i int) {
 	n.sawAll = n.answer.complete && s.marked != s.incarnation
 	if n.incarnation != s.incarnation {
 		n.incarnation, n.changed = s.incarnation, s.now
+		n.begin(&s.Config)
 		n.walk += n.held
 		s.toRemake += n.held
 	}

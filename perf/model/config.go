@@ -34,7 +34,8 @@ type Config struct {
 	Batch        int           // claims per write
 	Writers      int           // writes of a node in flight
 	Flush        time.Duration // that a write waits to fill
-	ReclaimRate  int           // claims that a node makes again per second
+	ReclaimRate  int           // claims that a node makes again per second, at most
+	Paced        bool          // and fewer while the store is slow
 	StoreTimeout time.Duration // of every call
 	Cache        int           // owners that a node keeps
 	MaxBehind    int           // nodes behind that a push asks besides the owners; with more of them it is in doubt. 0: none
@@ -78,9 +79,9 @@ func Default() Config {
 		AcceptRate: 2000, ConnectWait: 10 * time.Second, Notice: 30 * time.Second, Dither: 10 * time.Second,
 		Backoff: time.Second, MaxBackoff: 30 * time.Second, Balancer: 5 * time.Second,
 		Lease: 5 * time.Second, Beat: time.Second, Refresh: 900 * time.Second, Linger: time.Second, Batch: 200, Writers: 4,
-		Flush: time.Millisecond, ReclaimRate: 20_000, StoreTimeout: 2 * time.Second, Cache: 262_144, MaxBehind: 16,
+		Flush: time.Millisecond, ReclaimRate: 20_000, Paced: true, StoreTimeout: 2 * time.Second, Cache: 262_144, MaxBehind: 16,
 		ShardClaims: 100_000, RequestCost: 8 * time.Microsecond, LookupCost: time.Microsecond, BeatCost: 33 * time.Microsecond,
-		RowCost: 1130 * time.Nanosecond, RoundTrip: 500 * time.Microsecond, Tracked: 1_000_000,
+		RowCost: 1130 * time.Nanosecond, Delta: true, RoundTrip: 500 * time.Microsecond, Tracked: 1_000_000,
 		ClaimBytes: 180, LookupBytes: 80, BeatBytes: 400, RowBytes: 200, NoticeBytes: 60, RequestBytes: 132,
 		Pushes: 100_000, PushBytes: 1024, Ping: time.Second, Dead: 3 * time.Second, PingBytes: 240, LinkMemory: 12 << 10,
 		Steady: time.Minute, Lost: 10, Down: 15 * time.Second, Limit: 5 * time.Minute,

@@ -53,8 +53,9 @@ type node struct {
 	due       float64  // of a claim's refresh
 	walk      int64    // claims that are still to be made again
 	remade    int64    // of these, acknowledged
-	pace      float64
-	behind    bool
+	pace      float64  // claims of it that may be made now
+	rhythm
+	behind bool
 	beats
 }
 
@@ -111,7 +112,7 @@ func (s *scene) plan(n *node) {
 		n.stuck = ops{}
 	}
 	if n.walk > 0 {
-		n.pace = min(n.pace+float64(s.ReclaimRate)*s.Step.Seconds(), float64(max(s.window(), int64(s.ReclaimRate))))
+		n.pace = min(n.pace+n.rate*s.Step.Seconds(), float64(max(s.window(), int64(s.ReclaimRate))))
 		k := min(n.walk, max(0, int64(n.pace)-n.dirty[reclaim]))
 		n.walk -= k
 		n.dirty[reclaim] += k
@@ -183,6 +184,7 @@ func (s *scene) acknowledge(n *node) {
 	for len(n.flight) > 0 && n.flight[0].done <= s.now {
 		w := n.flight[0]
 		n.flight = n.flight[1:]
+		n.heed(&s.Config, w.done, w.done-w.sent, w.late || w.refused.sum() > 0)
 		for k := range w.ops {
 			n.flying[k] -= w.ops[k]
 			switch {

@@ -90,7 +90,7 @@ func TestRecoveryIsMonotone(t *testing.T) {
 func TestWholeTableInBeatsIsTooMuch(t *testing.T) {
 	c := small()
 	c.Nodes, c.RowCost = 100, 300*time.Microsecond // a beat of all of them takes 3 s of the shard
-	c.Life, c.Pushes = time.Hour, 100
+	c.Life, c.Pushes, c.Delta = time.Hour, 100, false
 	whole := run(t, c).Failovers[0]
 	c.Delta = true
 	delta := run(t, c).Failovers[0]

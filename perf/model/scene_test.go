@@ -154,7 +154,7 @@ func TestLossIsBoundByTheStore(t *testing.T) {
 // A failover takes: until the replica serves, the walk at its pace, two beats for the report and the mark.
 func TestFailoverByHand(t *testing.T) {
 	c := small()
-	c.Life, c.ReclaimRate = time.Hour, 500
+	c.Life, c.ReclaimRate, c.Paced = time.Hour, 500, false
 	f := run(t, c).Failovers[0]
 	walk := float64(c.Keys) / float64(c.Nodes) / 500
 	least := c.Down.Seconds() + walk
@@ -169,6 +169,51 @@ func TestFailoverByHand(t *testing.T) {
 	if got := f.Marked.Seconds(); !f.Over || got < least || got > least+4*c.Beat.Seconds() {
 		t.Errorf("marked after %.1f s, want %.1f and a few beats", got, least)
 	}
+}
+
+// Nodes that heed how long writes take keep a store that cannot do all they could from a queue, and are little later for it.
+func TestPaceSparesTheStore(t *testing.T) {
+	c := small()
+	c.Life, c.ShardClaims, c.ReclaimRate = time.Hour, 5000, 3000
+	paced := run(t, c).Failovers[0]
+	c.Paced = false
+	rushed := run(t, c).Failovers[0]
+	if !paced.Over || !rushed.Over || paced.Marked > rushed.Marked*5/4 || paced.LongestWait > rushed.LongestWait/2 {
+		t.Errorf("paced: marked after %v, waited %v; rushed: %v, %v", paced.Marked, paced.LongestWait, rushed.Marked, rushed.LongestWait)
+	}
+}
+
+// A rhythm rises by its full rate in a second, falls by half for each slow write that has seen the last fall, and keeps
+// its bounds.
+func TestRhythm(t *testing.T) {
+	c, now, r := small(), time.Hour, rhythm{}
+	c.ReclaimRate = 1000
+	f := func(after, took time.Duration, failed bool, want float64) {
+		t.Helper()
+		now += after
+		if r.heed(&c, now, took, failed); math.Abs(r.rate-want) > 0.01 {
+			t.Errorf("%.1f claims a second, want %.1f", r.rate, want)
+		}
+	}
+	r.begin(&c)
+	f(time.Second, time.Millisecond, false, 200)
+	f(50*time.Millisecond, 27*time.Millisecond, false, 250)
+	f(time.Second, 30*time.Millisecond, false, 125)
+	f(10*time.Millisecond, 30*time.Millisecond, false, 125)
+	f(time.Second, 0, true, 62.5)
+	f(time.Second, time.Second, false, 50)
+	f(time.Second, time.Millisecond, false, 150)
+	for range 10 {
+		r.heed(&c, now, time.Millisecond, false)
+		now += 100 * time.Millisecond
+	}
+	f(time.Second, time.Millisecond, false, 1000)
+	r.begin(&c)
+	f(time.Second, 80*time.Millisecond, false, 200) // far away, not slow
+	f(time.Second, 180*time.Millisecond, false, 300)
+	c.Paced = false
+	r.begin(&c)
+	f(time.Second, time.Hour, true, 1000)
 }
 
 func TestMistakesAreRefused(t *testing.T) {
