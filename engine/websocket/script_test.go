@@ -95,17 +95,18 @@ func (s *script) Happened(x exchange.Exchange, e exchange.Event) {
 
 func (s *script) Message(x exchange.Exchange, text bool, data []byte) {
 	t := s.alive(x, "Message")
-	kind := "binary "
+	said := "binary "
 	if text {
-		kind = "text "
+		said = "text "
 	}
-	s.messages = append(s.messages, kind+string(data))
+	s.messages = append(s.messages, said+string(data))
 	switch t.path {
 	case "/echo":
-		p := payload("", string(data))
+		kind := "application/octet-stream"
 		if text {
-			p = payload("text/plain", string(data))
+			kind = "text/plain"
 		}
+		p := payload(kind, string(data))
 		x.Deliver(p, 0)
 		p.Release()
 	case "/bye":
