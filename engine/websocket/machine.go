@@ -53,6 +53,7 @@ type house struct {
 	pieces   pieces
 	now      inbound // of the client whose input is being read
 	inflater ws.Inflater
+	inflated []byte // scratch
 	deflater ws.Deflater
 	wire     [2]mem.Framer
 	Stats    Stats

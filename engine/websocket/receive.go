@@ -168,13 +168,10 @@ func (m *Machine) whole(slot uint32, st *State, p *policy, ev *ws.Event) error {
 		defer buf.Release()
 	}
 	if ev.Compressed {
-		out := mem.Get(4 * len(data))
-		defer out.Release()
 		var err error
-		if out.B, err = m.inflater.Append(out.B, data, p.MaxInbound); err != nil {
+		if data, err = m.inflate(data, p.MaxInbound); err != nil {
 			return err
 		}
-		data = out.B
 		if text && !m.now.text.Check(data, true) {
 			return ws.ErrUTF8
 		}
@@ -184,4 +181,16 @@ func (m *Machine) whole(slot uint32, st *State, p *policy, ev *ws.Event) error {
 	m.handler.Message(m.c.View(slot), text, data)
 	*st = m.c.State(slot)
 	return nil
+}
+
+// inflatedKept is how much memory a loop keeps to inflate messages in.
+const inflatedKept = 64 << 10
+
+// inflate returns a message as it was before its client compressed it, good until the next one.
+func (m *Machine) inflate(data []byte, most int) ([]byte, error) {
+	out, err := m.inflater.Append(m.inflated[:0], data, most)
+	if cap(out) <= inflatedKept {
+		m.inflated = out
+	}
+	return out, err
 }
