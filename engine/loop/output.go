@@ -173,7 +173,7 @@ func (l *Loop) offer(slot uint32, r *conn, q *queue) (alive bool) {
 // gather lists the pieces that one call can carry, and their bytes.
 func (l *Loop) gather(q *queue) (parts [][]byte, total int) {
 	parts = l.parts[:0]
-	for i := q.head; i < len(q.items) && len(parts) < partsPerSend-2; i++ {
+	for i := q.head; i < len(q.items) && len(parts) < partsPerSend-3; i++ {
 		it := &q.items[i]
 		parts = it.parts(parts)
 		total += it.size

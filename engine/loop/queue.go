@@ -20,6 +20,8 @@ type item struct {
 	ticket  uint32
 	waiting bool // its fate is not known yet
 	stays   bool // no policy drops it once it is queued
+	heads   uint8
+	head    [headMost]byte // heads bytes before the frame's
 }
 
 // queue is the output of one connection, in order. It exists while something is staged or the socket will not take

@@ -8,10 +8,14 @@ import (
 // What sessions need that carry many exchanges over one connection: they keep queues of their own, cut messages into
 // pieces, and so know fates that the loop does not.
 
-// PushPiece queues size bytes of a message's frame from an offset on and takes a reference to its payload. No policy is
-// asked and none drops it: the session bounds what it queues. With told, the fate of ticket follows as after Push, and is
-// that of the whole message: it is the last piece. It reports false when nothing can be sent any more.
-func (l *Loop) PushPiece(slot uint32, p *mem.Payload, f *mem.Frame, from, size int, ticket uint32, told bool) bool {
+// headMost is the longest head of a piece, bytes.
+const headMost = 9
+
+// PushPiece queues size bytes of a message's frame from an offset on, behind a head of at most 9 bytes that is copied, and
+// takes a reference to the payload. No policy is asked and none drops it: the session bounds what it queues. With told,
+// the fate of ticket follows as after Push, and is that of the whole message: it is the last piece. It reports false when
+// nothing can be sent any more.
+func (l *Loop) PushPiece(slot uint32, head []byte, p *mem.Payload, f *mem.Frame, from, size int, ticket uint32, told bool) bool {
 	r := l.records.At(slot)
 	if r.Closing || r.is(bitLast) || size == 0 {
 		return false
@@ -19,8 +23,10 @@ func (l *Loop) PushPiece(slot uint32, p *mem.Payload, f *mem.Frame, from, size i
 	q := l.queueOf(slot, r)
 	l.markDirty(slot, r)
 	p.Retain()
-	q.items = append(q.items, item{payload: p, frame: f, from: from, size: size, ticket: ticket, waiting: told, stays: true})
-	q.bytes += size
+	it := item{payload: p, frame: f, from: from, size: size + len(head), ticket: ticket, waiting: told, stays: true}
+	it.heads = uint8(copy(it.head[:], head))
+	q.items = append(q.items, it)
+	q.bytes += it.size
 	return true
 }
 
@@ -29,12 +35,16 @@ func (it *item) parts(dst [][]byte) [][]byte {
 	if it.frame == nil {
 		return append(dst, it.buf.B)
 	}
+	if it.heads > 0 {
+		dst = append(dst, it.head[:it.heads])
+	}
 	at := len(dst)
 	dst = it.frame.Parts(dst, it.payload)
-	if it.size == it.frame.Size(it.payload) {
+	left := it.size - int(it.heads)
+	if left == it.frame.Size(it.payload) {
 		return dst
 	}
-	left, kept := it.size, dst[:at]
+	kept := dst[:at]
 	for _, p := range skip(dst[at:], it.from) {
 		p = p[:min(left, len(p))]
 		if left -= len(p); len(p) > 0 {
@@ -71,7 +81,7 @@ func (l *Loop) Tell(ticket uint32, f record.Fate) { l.fates = append(l.fates, fa
 // whatever calls now.
 func (l *Loop) Defer(f func()) { l.deferred = append(l.deferred, f) }
 
-// runDeferred calls what waits for that. What they defer again waits for the next tick.
+// runDeferred calls what waits for that. What they defer again waits for the next flush.
 func (l *Loop) runDeferred() {
 	now := l.deferred
 	l.deferred = l.resting[:0]
