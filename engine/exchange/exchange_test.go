@@ -110,6 +110,38 @@ func TestSpaceViews(t *testing.T) {
 	f(record.Client, other)
 }
 
+// counted is a session that knows how much waits.
+type counted struct{ *journal }
+
+func (counted) Queued(slot uint32) int { return int(slot) + 1000 }
+
+// How much waits on a stream is its session's to say, as it has no socket; of a connection it is the loop's.
+func TestSpaceQueued(t *testing.T) {
+	k := simkernel.New(1, simkernel.Options{})
+	l := loop.New(k, loop.Config{MaxSlots: 100})
+	l.Speak(record.HTTP2, deaf{})
+	l.Speak(record.Stream, deaf{})
+	space := exchange.NewSpace(l)
+	fd, _ := k.Connect()
+	conn, _ := l.Adopt(fd, record.HTTP2)
+	stream, ok := l.Spawn(conn, record.Stream)
+	if !ok {
+		t.Fatal("no slot")
+	}
+	l.Write(conn, []byte("abc"))
+	space.Speak(record.Stream, &journal{})
+	if n := space.Queued(stream); n != 0 {
+		t.Errorf("%d bytes wait on a stream of whoever does not count", n)
+	}
+	space.Speak(record.Stream, counted{})
+	if n := space.Queued(stream); n != int(stream)+1000 {
+		t.Errorf("%d bytes wait on the stream", n)
+	}
+	if n := space.Queued(conn); n != 3 {
+		t.Errorf("%d bytes wait for the connection", n)
+	}
+}
+
 // deaf is a protocol that does nothing.
 type deaf struct{}
 
