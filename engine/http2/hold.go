@@ -87,13 +87,15 @@ func (s *Sessions) answerPoll(slot uint32, r *record.Record, p *mem.Payload, tic
 	f := p.Frame(wires+int(exchange.Poll), s.poll)
 	empty := len(p.Data) == 0
 	block := f.Size(p) - len(p.Data)
-	var room [1]byte
-	first := s.beginBlock(room[:0], s.l.At(conn)) // stands before what all polls share
-	b := h2.AppendHeader(s.l.Compose(), h2.Header{
+	first := s.beginBlock(s.l.Compose(), s.l.At(conn)) // stands before what all polls share
+	head := h2.AppendHeader(s.frameHead[:0], h2.Header{
 		Length: uint32(len(first) + block), Type: h2.TypeHeaders, Flags: pollFlags(empty), Stream: e.id,
 	})
-	s.l.Write(conn, append(b, first...))
-	if !s.l.PushPiece(conn, p, f, 0, block, ticket, empty) {
+	if len(first) > 0 {
+		s.l.Write(conn, append(head, first...))
+		head = nil
+	}
+	if !s.l.PushPiece(conn, head, p, f, 0, block, ticket, empty) {
 		return record.DroppedGone
 	}
 	r.Flags |= flagOpen

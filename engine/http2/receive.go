@@ -177,6 +177,12 @@ func (s *Sessions) offend(conn uint32, cr *record.Record, id uint32, err error) 
 	s.fail(conn, cr, bad.Code, bad.Reason)
 }
 
+// fatal reports whether an error ends the connection.
+func fatal(err error) bool {
+	var bad *h2.Error
+	return !errors.As(err, &bad) || bad.Scope == h2.Connection
+}
+
 // frame acts on one frame, or a part of one that carries data.
 func (s *Sessions) frame(conn uint32, cr *record.Record, b *busy, f *h2.Frame) {
 	switch f.Event {
@@ -222,8 +228,7 @@ func (s *Sessions) frame(conn uint32, cr *record.Record, b *busy, f *h2.Frame) {
 // headersFrame begins a header block, which is often all of it.
 func (s *Sessions) headersFrame(conn uint32, cr *record.Record, b *busy, f *h2.Frame) {
 	block, err := h2.HeaderBlock(*f)
-	var bad *h2.Error
-	if errors.As(err, &bad) && bad.Scope == h2.Connection {
+	if err != nil && fatal(err) {
 		s.offend(conn, cr, f.Stream, err)
 		return
 	}

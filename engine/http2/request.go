@@ -24,8 +24,7 @@ func (s *Sessions) block(conn uint32, cr *record.Record, b *busy, head blockHead
 		decoder = b.decoder
 	}
 	err := decoder.Decode(block, &s.fields, &s.cfg.Limits)
-	var bad *h2.Error
-	if errors.As(err, &bad) && bad.Scope == h2.Connection {
+	if err != nil && fatal(err) {
 		s.offend(conn, cr, head.id, err)
 		return
 	}

@@ -57,9 +57,8 @@ func (s *Sessions) sendMessage(slot uint32, r *record.Record, p *mem.Payload, f 
 	c, e := s.linkOf(s.l.At(conn)), s.streamOf(r)
 	size := f.Size(p) - from
 	if s.clear(conn, c, e, size) {
-		s.l.Write(conn, h2.AppendDataHeader(s.l.Compose(), e.id, size, end))
 		c.spend(e, size)
-		if !s.l.PushPiece(conn, p, f, from, size, ticket, true) {
+		if !s.l.PushPiece(conn, h2.AppendDataHeader(s.l.Compose(), e.id, size, end), p, f, from, size, ticket, true) {
 			return record.DroppedGone
 		}
 		s.earn(c, controls, controlsPerMessage)
@@ -158,7 +157,7 @@ func (s *Sessions) turn(conn uint32, c *link, b *busy, i uint32) {
 		return
 	}
 	last := w.fin && n == w.bytes
-	s.l.Write(conn, h2.AppendDataHeader(s.l.Compose(), e.id, n, last))
+	head := h2.AppendDataHeader(s.frameHead[:0], e.id, n, last)
 	c.spend(e, n)
 	w.moved = s.l.Now()
 	w.bytes -= n
@@ -167,7 +166,8 @@ func (s *Sessions) turn(conn uint32, c *link, b *busy, i uint32) {
 		ch := &w.queue[w.first]
 		part := min(n, ch.end-ch.from)
 		n -= part
-		s.sendPart(conn, c, ch, part)
+		s.sendPart(conn, c, head, ch, part)
+		head = nil
 		if ch.from == ch.end {
 			ch.release()
 			w.first++
@@ -193,16 +193,17 @@ func (s *Sessions) turn(conn uint32, c *link, b *busy, i uint32) {
 	}
 }
 
-// sendPart hands a part of a chunk to the loop; with the last one goes the fate.
-func (s *Sessions) sendPart(conn uint32, c *link, ch *chunk, n int) {
+// sendPart hands a part of a chunk to the loop, behind a frame's header if it is the first of that; with the last part
+// goes the fate.
+func (s *Sessions) sendPart(conn uint32, c *link, head []byte, ch *chunk, n int) {
 	ch.begun = true
 	if ch.buf != nil {
-		s.l.Write(conn, ch.buf.B[ch.from:ch.from+n])
+		s.l.Write(conn, append(append(s.l.Compose(), head...), ch.buf.B[ch.from:ch.from+n]...))
 		ch.from += n
 		return
 	}
 	last := ch.from+n == ch.end
-	s.l.PushPiece(conn, ch.payload, ch.frame, ch.from, n, ch.ticket, last && ch.waiting)
+	s.l.PushPiece(conn, head, ch.payload, ch.frame, ch.from, n, ch.ticket, last && ch.waiting)
 	ch.from += n
 	if last {
 		ch.waiting = false

@@ -123,27 +123,28 @@ const minWindow = 64 << 10
 
 // Sessions serves a loop's HTTP/2 connections and their streams.
 type Sessions struct {
-	l       *loop.Loop
-	handler exchange.Handler
-	cfg     Config
-	links   *mem.Slab[link]
-	streams *mem.Slab[stream]
-	index   index
-	past    past
-	busies  busies
-	works   works
-	due     []uint32 // works to look at in the flush
-	lookDue func()   // s.doDue, made once
-	later   bool     // it is deferred
-	book    *form.Book
-	poll    mem.Framer
-	decoder *h2.Decoder // of connections that have acknowledged our SETTINGS: no table, so shared
-	fields  h2.Fields
-	request h2.Request
-	head    exchange.Head
-	date    date
-	closing bool // Drain was called
-	Stats   Stats
+	l         *loop.Loop
+	handler   exchange.Handler
+	cfg       Config
+	links     *mem.Slab[link]
+	streams   *mem.Slab[stream]
+	index     index
+	past      past
+	busies    busies
+	works     works
+	due       []uint32 // works to look at in the flush
+	lookDue   func()   // s.doDue, made once
+	later     bool     // it is deferred
+	book      *form.Book
+	poll      mem.Framer
+	decoder   *h2.Decoder // of connections that have acknowledged our SETTINGS: no table, so shared
+	fields    h2.Fields
+	request   h2.Request
+	head      exchange.Head
+	frameHead [h2.HeaderLen]byte // scratch
+	date      date
+	closing   bool // Drain was called
+	Stats     Stats
 }
 
 // Stats are the sessions' own counts. Read them on the loop.
