@@ -21,9 +21,17 @@ import (
 // The budgets, user-space bytes per idle connection, key and its name included. To raise one, say in the same change
 // what it buys.
 const (
-	budgetHold      = 192 // SSE and long-poll
+	budgetHold      = 192 // SSE, long-poll, and WebSocket with and without compression
 	budgetKeepAlive = 128
+	budgetHTTP2     = 320 // a connection with one held stream
+	budgetStream    = 128 // each further one
 )
+
+// overStream is how far a further stream misses its budget, and is here to be taken away: 176 to 180 bytes were measured.
+// They are 143 for what every hold costs, slot, key and name, 32 for the stream's own entry and its place in the index,
+// and a hundredth of the connection. The slot has a connection's socket, timer and queues too: within the budget a stream
+// would need a slot of its own kind, which holds its entry where others have these.
+const overStream = 56
 
 // The slope is measured between these numbers of connections: the first hides what a process costs anyway.
 const (
@@ -47,10 +55,18 @@ func TestBudgetKeepAlive(t *testing.T) {
 
 // testBudget opens connections that each send one request, read until a mark, and then do nothing.
 func testBudget(t *testing.T, budget float64, request, until string) {
+	testSlope(t, budget, "connection", func(d *daemon, i int) net.Conn {
+		return d.open(t, i, fmt.Sprintf(request, keyBytes, i), until)
+	})
+}
+
+// testSlope opens things by number, each on a connection of its own unless open returns nil, and measures what one costs.
+func testSlope(t *testing.T, budget float64, thing string, open func(d *daemon, i int) net.Conn, flags ...string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("the daemon is a process of its own, which the race detector does not see")
 	}
-	d := startDaemon(t, "--loops", "1", "--echo", "--pprof", "--heartbeat", "-1s", "--poll-timeout", "1h", "--keepalive-timeout", "1h")
+	d := startDaemon(t, append(flags, "--loops", "1", "--echo", "--pprof", "--heartbeat", "-1s", "--poll-timeout", "1h", "--keepalive-timeout", "1h")...)
 	var conns []net.Conn
 	defer func() {
 		for _, c := range conns {
@@ -60,15 +76,17 @@ func testBudget(t *testing.T, budget float64, request, until string) {
 	d.resident(t) // the first reading is the dearest: it starts what makes it
 	resident := map[int]float64{}
 	for i := range manyConns {
-		conns = append(conns, d.open(t, i, fmt.Sprintf(request, keyBytes, i), until))
+		if c := open(d, i); c != nil {
+			conns = append(conns, c)
+		}
 		if n := i + 1; n == fewConns || n == manyConns {
 			resident[n] = d.resident(t)
 		}
 	}
 	per := (resident[manyConns] - resident[fewConns]) / (manyConns - fewConns)
-	t.Logf("%.0f bytes a connection (budget %.0f); %.1f MB with %d", per, budget, resident[manyConns]/1e6, manyConns)
+	t.Logf("%.0f bytes a %s (budget %.0f); %.1f MB with %d", per, thing, budget, resident[manyConns]/1e6, manyConns)
 	if per > budget {
-		t.Errorf("an idle connection costs %.0f bytes, the budget is %.0f", per, budget)
+		t.Errorf("an idle %s costs %.0f bytes, the budget is %.0f", thing, per, budget)
 	}
 }
 
@@ -138,8 +156,8 @@ func startDaemon(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// open makes one connection from one of several source addresses and reads until the mark has come.
-func (d *daemon) open(t *testing.T, i int, request, until string) net.Conn {
+// dial makes one connection from one of several source addresses.
+func (d *daemon) dial(t *testing.T, i int) net.Conn {
 	t.Helper()
 	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%8))}
 	c, err := (&net.Dialer{LocalAddr: from, Timeout: 5 * time.Second}).Dial("tcp", d.public)
@@ -147,6 +165,13 @@ func (d *daemon) open(t *testing.T, i int, request, until string) net.Conn {
 		t.Fatalf("connection %d: %v", i, err)
 	}
 	c.SetDeadline(time.Now().Add(5 * time.Second))
+	return c
+}
+
+// open makes one connection, sends a request and reads until the mark has come.
+func (d *daemon) open(t *testing.T, i int, request, until string) net.Conn {
+	t.Helper()
+	c := d.dial(t, i)
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatalf("connection %d: %v", i, err)
 	}
