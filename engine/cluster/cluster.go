@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -113,6 +114,8 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 	c.strangers.since = make(map[directory.Instance]time.Time)
 	c.hash = directory.NewHasher(cfg.Secret)
 	c.self = directory.Node{Instance: newInstance(), Name: name, Address: cfg.Advertise, Release: cfg.Release}
+	check := c.hash.Sum([]byte("which secret is it?"))
+	c.self.Check = hex.EncodeToString(check[:8])
 	shared.Identify(uint64(c.self.Instance), cfg.Secret)
 	c.picture.Store(&picture{nodes: &directory.Nodes{Self: c.self.Instance}})
 

@@ -398,3 +398,62 @@ func TestFoundThroughTheNodeThatWasLeft(t *testing.T) {
 		}
 	}
 }
+
+// A generated key whose maker cannot be asked is looked up like any other: its client may have moved.
+func TestGeneratedKeyOfAnUnknownNode(t *testing.T) {
+	t.Parallel()
+	_, nodes := newCluster(t, 2)
+	a, b := nodes[0], nodes[1]
+	stranger := join(t, directory.NewMemory(), "x") // of another cluster that has the secret
+	key := stranger.sub("").head.Get("Push-Key")
+	s := b.sub(key)
+	if v := a.push(key, "m"); v.status != 200 || v.Delivered != 1 || v.Node != "b" {
+		t.Errorf("%+v", v)
+	}
+	s.hears(t, "m")
+	if v := a.push(stranger.sub("").head.Get("Push-Key"), "m"); v.status != 503 || v.Unreached == 0 {
+		t.Errorf("one that may be held by a node not heard of yet: %+v", v)
+	}
+}
+
+// Who has left the node table has ended: its generated keys are nobody's at once, or whose clients have moved with them.
+func TestGeneratedKeyOfANodeThatLeft(t *testing.T) {
+	t.Parallel()
+	_, nodes := newCluster(t, 3)
+	a, b, c := nodes[0], nodes[1], nodes[2]
+	kept, moved := b.sub("").head.Get("Push-Key"), b.sub("").head.Get("Push-Key")
+	s := c.sub(moved)
+	b.stop()
+	a.until("the node is known to have left", func() bool { return len(a.e.Nodes()) == 2 })
+	time.Sleep(lease / 5)
+	if v := a.push(kept, "m"); v.status != 404 {
+		t.Errorf("a key of a node that left: %+v", v)
+	}
+	if v := a.push(moved, "m"); v.status != 200 || v.Unreached != 0 {
+		t.Errorf("one that moved: %+v", v)
+	}
+	s.hears(t, "m")
+}
+
+// Nodes with different secrets hash keys differently and cannot find each other's: none of them says that there is nobody.
+func TestAnotherSecret(t *testing.T) {
+	t.Parallel()
+	memory, nodes := newCluster(t, 2)
+	a := nodes[0]
+	odd := joinWith(t, memory, "odd", []byte("quite another secret"))
+	a.until("the node is seen", func() bool { return len(a.e.Nodes()) == 3 })
+	odd.sub("k")
+	a.until("a doubts", func() bool { return a.push("k", "m").status == 503 })
+	odd.until("the odd one doubts", func() bool { return odd.push("nobody", "m").status == 503 })
+	if err := odd.e.Ready(); err == nil || !strings.Contains(err.Error(), "--cluster-secret-file") {
+		t.Errorf("the odd one is ready: %v", err)
+	}
+	if err := a.e.Ready(); err != nil {
+		t.Errorf("one of two with the same secret is not ready: %v", err)
+	}
+	here := nodes[1].sub("here")
+	if v := a.push("here", "m"); v.status != 200 {
+		t.Errorf("among those with the same secret: %+v", v)
+	}
+	here.hears(t, "m")
+}

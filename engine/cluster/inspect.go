@@ -82,6 +82,9 @@ func (c *Cluster) selfInfo(s directory.Stats) NodeInfo {
 // Ready is nil unless this node is cut off from the cluster that it has known: nobody should send it new clients then,
 // because pushes from other nodes cannot reach them. A node that has met no other stands alone, and serves who comes.
 func (c *Cluster) Ready() error {
+	if p := c.picture.Load(); p.stray != "" && p.kin == 0 {
+		return fmt.Errorf("node %s has another cluster secret, and no node has this one's: clients here would not be found; give each node the same --cluster-secret-file", p.stray)
+	}
 	s := c.dir.Stats()
 	if !s.Behind || s.LastBeat <= c.cfg.Lease {
 		return nil

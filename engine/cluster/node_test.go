@@ -93,6 +93,11 @@ func newCluster(t *testing.T, n int) (*directory.Memory, []*node) {
 
 func join(t *testing.T, memory *directory.Memory, name string) *node {
 	t.Helper()
+	return joinWith(t, memory, name, secret)
+}
+
+func joinWith(t *testing.T, memory *directory.Memory, name string, secret []byte) *node {
+	t.Helper()
 	n := &node{t: t, name: name, store: &flaky{Store: memory.Join()}}
 	var err error
 	n.e, err = engine.Start(engine.Config{

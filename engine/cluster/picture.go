@@ -17,6 +17,9 @@ type picture struct {
 	// behind are those of up whose claims are not all in the store, as far as they or we know: each of them may hold any
 	// key.
 	behind []directory.Instance
+	// stray is a node that hashes keys otherwise, if there is one: what it holds cannot be found, and nobody else's by it.
+	stray string
+	kin   int // other nodes that hash them as this one does
 }
 
 // outdate has the picture drawn anew soon. It never blocks.
@@ -47,6 +50,7 @@ func (c *Cluster) keepPicture() {
 		}
 		c.mesh.Keep(keep)
 		c.mesh.Announce(peer.Status{Complete: string(c.dir.Complete()), Behind: c.dir.Behind()})
+		c.strangers.left(c.picture.Load().nodes, nodes)
 		c.picture.Store(c.draw(nodes))
 	}
 }
@@ -58,6 +62,11 @@ func (c *Cluster) draw(nodes *directory.Nodes) *picture {
 	for id, m := range nodes.All {
 		if id == nodes.Self {
 			continue
+		}
+		if m.Check == c.self.Check {
+			p.kin++
+		} else {
+			p.stray = m.Name
 		}
 		state, status, _ := c.mesh.Peer(uint64(id))
 		p.links[id] = state
@@ -106,11 +115,25 @@ func (c *Cluster) standing(p *picture, id directory.Instance) standing {
 // has not heard of them.
 type strangers struct {
 	mu    sync.Mutex
-	since map[directory.Instance]time.Time
+	since map[directory.Instance]time.Time // when a claim was first met; zero: it was in the table, and left it
 }
 
 // mostStrangers bounds what is remembered of them; they are forgotten all together, and are in doubt anew.
-const mostStrangers = 4096
+const mostStrangers = 64 << 10
+
+// left notes who is not in the table any more: it has ended.
+func (s *strangers) left(was, now *directory.Nodes) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range was.All {
+		if now.All[id] == nil && len(s.since) < mostStrangers {
+			s.since[id] = time.Time{}
+		}
+	}
+	for id := range now.All {
+		delete(s.since, id)
+	}
+}
 
 // ended reports whether an instance has been a stranger for so long that a table read meanwhile would know it.
 func (s *strangers) ended(id directory.Instance, current bool, after time.Duration) bool {

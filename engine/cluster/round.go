@@ -165,7 +165,7 @@ func (q *inquiry) goOn() {
 	if q.waiting > 0 {
 		return
 	}
-	if q.final || anybody(&q.total) || q.total != (peer.Report{}) {
+	if q.final || anybody(&q.total) || q.total.Unknown+q.total.Refused > 0 { // who could not be reached was sent nothing
 		q.conclude()
 		return
 	}
@@ -189,7 +189,7 @@ func (q *inquiry) again(a directory.Answer) {
 		q.round(p, nil, p.up)
 		return
 	}
-	if !a.Certain {
+	if !a.Certain || p.stray != "" {
 		q.total.Unreached++ // the directory: others may hold the key without its knowing
 	}
 	q.round(p, a.Owners, p.behind)

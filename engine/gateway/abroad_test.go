@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -365,4 +366,48 @@ func message(data, id string) *mem.Payload {
 	p.Append([]byte(data))
 	p.SetID([]byte(id))
 	return p
+}
+
+// Keys that are joined on a live connection may not be found by other nodes yet, and the answer says so.
+func TestChangedKeysMayBePending(t *testing.T) {
+	w, e := newClusterWorld(t, 1, Config{})
+	e.nobody = true
+	w.shared.Snapshot.Load().Policies[0].Socket.ClientKeys = true
+	l := w.loops[0]
+	c := l.socket("a")
+	f := func(known bool, want string) {
+		t.Helper()
+		e.known = known
+		patch := l.post(fmt.Sprintf("PATCH /push?conn=%x", uint64(l.Handle(c.slot))), `{"subscribe":["b"]}`)
+		w.rest()
+		if strings.TrimSpace(string(patch.answer.Body)) != `{"changed":true`+want+`}` {
+			t.Errorf("%s", patch)
+		}
+		c.heard = nil
+		c.says(true, `{"subscribe":["c"],"unsubscribe":["b"]}`)
+		w.rest()
+		if !slices.Equal(c.heard, []string{`{"keys":["a","c"]` + want + `}`}) {
+			t.Errorf("heard %q", c.heard)
+		}
+		c.says(true, `{"unsubscribe":["c"]}`)
+	}
+	f(true, "")
+	f(false, `,"pending":true`)
+	for _, ticket := range e.tickets { // nobody waits for them
+		w.shared.Claimed(ticket)
+	}
+	w.rest()
+}
+
+// A node that has holders of several of a push's keys is named once.
+func TestNodesAreNamedOnce(t *testing.T) {
+	w, e := newClusterWorld(t, 1, Config{})
+	c := w.loops[0].post("POST /push/a,b,c", "m")
+	e.report(peer.Report{Delivered: 1}, "x")
+	e.report(peer.Report{Delivered: 1}, "x", "y")
+	e.report(peer.Report{})
+	w.rest()
+	if !strings.HasSuffix(string(c.answer.Body), `"node":"node-a","nodes":["x","y"]}`+"\n") {
+		t.Errorf("%s", c)
+	}
 }

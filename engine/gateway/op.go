@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,6 +69,7 @@ type account struct {
 	announced int      // home: how many other loops will report
 	nodes     []string // other nodes that had holders
 	err       error    // why keys were not changed
+	pending   bool     // keys were changed that other nodes may not know yet
 	home      bool     // this is the report of one of the push's keys' homes, or of the other nodes
 }
 
@@ -86,19 +88,20 @@ type Ref struct {
 // op is one push, question or end between its dispatch and its verdict. It lives on the publisher's loop.
 type op struct {
 	counts
-	verb   peer.Verb
-	asker  asker
-	item   int      // its number in a stream or batch
-	born   int64    // ns, when its last byte had come
-	homes  int      // homes that have not reported
-	others int      // further loops that homes have announced less those that have reported
-	nodes  []string // other nodes that had holders
-	here   bool     // this one had
-	err    error    // why keys were not changed
-	marks  []mark   // its places in the window of push ids
-	id     []byte
-	gen    uint32
-	active bool
+	verb    peer.Verb
+	asker   asker
+	item    int      // its number in a stream or batch
+	born    int64    // ns, when its last byte had come
+	homes   int      // homes that have not reported
+	others  int      // further loops that homes have announced less those that have reported
+	nodes   []string // other nodes that had holders
+	here    bool     // this one had
+	err     error    // why keys were not changed
+	pending bool     // keys were changed that other nodes may not know yet
+	marks   []mark   // its places in the window of push ids
+	id      []byte
+	gen     uint32
+	active  bool
 }
 
 // asker is who wants the verdict: a task, another node, or with neither nobody.
@@ -159,10 +162,15 @@ func (g *Gateway) report(ref Ref, a *account) {
 		return
 	}
 	p.add(&a.counts)
-	p.nodes = append(p.nodes, a.nodes...)
+	for _, name := range a.nodes {
+		if !slices.Contains(p.nodes, name) { // of several keys
+			p.nodes = append(p.nodes, name)
+		}
+	}
 	if a.err != nil {
 		p.err = a.err
 	}
+	p.pending = p.pending || a.pending
 	if len(a.nodes) == 0 && a.anybody() {
 		p.here = true
 	}

@@ -38,19 +38,25 @@ var errLastKey = &refusal{400, "a hold keeps at least one key; close the connect
 
 // obey changes the keys of a hold and tells its client what it holds now, or why nothing has changed.
 func (g *Gateway) obey(x exchange.Exchange, c *command, policy *route.Policy) {
-	if err := g.rekey(x.Slot, c, policy); err != nil {
+	pending, err := g.rekey(x.Slot, c, policy)
+	if err != nil {
 		_, text := statusOf(err)
 		g.tellSocket(x, g.errorBody(text), jsonType)
 		return
 	}
 	b := append(g.scratch.out[:0], `{"keys":`...)
-	b = append(appendNames(b, g.keysOf(x.Slot)), '}')
+	b = appendNames(b, g.keysOf(x.Slot))
+	if pending {
+		b = append(b, `,"pending":true`...)
+	}
+	b = append(b, '}')
 	g.scratch.out = b
 	g.tellSocket(x, b, jsonType)
 }
 
-// rekey changes the keys of a hold: all of the command, or nothing.
-func (g *Gateway) rekey(slot uint32, c *command, policy *route.Policy) error {
+// rekey changes the keys of a hold: all of the command, or nothing. Pending says that other nodes may not find it by some
+// of them yet; soon they will.
+func (g *Gateway) rekey(slot uint32, c *command, policy *route.Policy) (pending bool, err error) {
 	now := g.keysOf(slot)
 	want := make(map[string]bool, len(now))
 	for _, name := range now {
@@ -61,15 +67,15 @@ func (g *Gateway) rekey(slot uint32, c *command, policy *route.Policy) error {
 	}
 	for _, name := range c.Subscribe {
 		if err := key.Check([]byte(name)); err != nil {
-			return err
+			return false, err
 		}
 		want[name] = true
 	}
 	switch {
 	case len(want) == 0:
-		return errLastKey
+		return false, errLastKey
 	case len(want) > policy.MaxKeys:
-		return key.ErrTooMany
+		return false, key.ErrTooMany
 	}
 	var joined []string
 	for _, name := range c.Subscribe { // first: what fails changes nothing, and no message between two keys is missed
@@ -80,16 +86,19 @@ func (g *Gateway) rekey(slot uint32, c *command, policy *route.Policy) error {
 			for _, undo := range joined {
 				g.leaveOne(slot, undo)
 			}
-			return errKeysFull
+			return false, errKeysFull
 		}
 		joined = append(joined, name)
+		if g.shared.Abroad != nil && !g.shared.Abroad.Await([]byte(name), Ticket{Loop: uint32(g.id)}) {
+			pending = true
+		}
 	}
 	for _, name := range now {
 		if !want[name] {
 			g.leaveOne(slot, name)
 		}
 	}
-	return nil
+	return pending, nil
 }
 
 var errKeysFull = &refusal{503, "this node's key table is full"}
@@ -157,7 +166,7 @@ func (g *Gateway) rekeyConn(conn registry.Handle, c *command) *account {
 		return a
 	}
 	policy := &g.shared.Snapshot.Load().Policies[g.space.At(slot).Policy]
-	if a.err = g.rekey(slot, c, policy); a.err == nil {
+	if a.pending, a.err = g.rekey(slot, c, policy); a.err == nil {
 		a.held = 1
 	}
 	return a
@@ -169,6 +178,10 @@ func (g *Gateway) answerRekey(x exchange.Exchange, p *op) {
 	case p.err != nil:
 		g.refuse(x, p.err)
 	case p.held > 0:
+		if p.pending {
+			g.answer(x, 200, jsonType, []byte("{\"changed\":true,\"pending\":true}\n"))
+			return
+		}
 		g.answer(x, 200, jsonType, []byte("{\"changed\":true}\n"))
 	case p.status() == 404:
 		g.fail(x, 404, "this node holds no connection of that id")

@@ -97,11 +97,12 @@ type rowText struct {
 	Name     string `json:"name"`
 	Address  string `json:"address"`
 	Release  string `json:"release,omitempty"`
+	Check    string `json:"check,omitempty"`
 	Complete string `json:"complete,omitempty"`
 }
 
 func encodeRow(n Node) string {
-	text, err := json.Marshal(rowText{n.Name, n.Address, n.Release, string(n.Complete)})
+	text, err := json.Marshal(rowText{n.Name, n.Address, n.Release, n.Check, string(n.Complete)})
 	if err != nil {
 		panic(err) // strings always have a JSON form
 	}
@@ -114,5 +115,7 @@ func decodeRow(id Instance, text string) Node {
 	if json.Unmarshal([]byte(text), &row) != nil {
 		return Node{Instance: id}
 	}
-	return Node{Instance: id, Name: row.Name, Address: row.Address, Release: row.Release, Complete: Incarnation(row.Complete)}
+	return Node{
+		Instance: id, Name: row.Name, Address: row.Address, Release: row.Release, Check: row.Check, Complete: Incarnation(row.Complete),
+	}
 }

@@ -26,6 +26,7 @@ type Node struct {
 	Name     string      // of the node, unique among those that live
 	Address  string      // where its peer listener can be reached, HOST:PORT
 	Release  string      // of the software
+	Check    string      // what its hashes of keys are made with, in a form that does not tell it: who has another cannot be found
 	Complete Incarnation // in which every claim of it stands; "" while some are missing
 }
 
