@@ -130,7 +130,8 @@ func (p *pacer) drive(ctx context.Context, lasts time.Duration, rate int64) (err
 		patience = time.Millisecond
 	}
 	p.plan, p.begun = hist.Every(0, rate, time.Second), time.Now()
-	for p.now() < int64(lasts) || len(p.free) < len(p.callers.lines) || p.missing > 0 {
+	total := p.plan.Due(int64(lasts) - 1)
+	for int64(p.sent) < total || len(p.free) < len(p.callers.lines) || p.missing > 0 { // what was due is sent, however late
 		if err := ctx.Err(); err != nil {
 			return err
 		}
