@@ -105,11 +105,15 @@ func (c *Cluster) Ready() error {
 // errUncertain says that the directory's answer may leave out nodes.
 var errUncertain = errors.New("the directory is not sure that it knows all claims now; ask again when no node is behind")
 
-// Owners names the nodes that claim a key, as the directory has it at this moment, or that made it. With an error there
-// may be others.
+// Owners names the nodes that claim a key, as the directory has it at this moment, and the one that made it: that one
+// claims nothing, and may hold it or not. With an error there may be others.
 func (c *Cluster) Owners(ctx context.Context, key []byte) ([]string, error) {
+	var made directory.Owners
 	if by, ok := c.shared.Maker(key); ok {
-		return c.names(directory.Owners{directory.Instance(by)}), nil
+		made = directory.Owners{directory.Instance(by)}
+		if _, held := c.shared.Table.Lookup(key); !held && c.own(key) {
+			made = nil
+		}
 	}
 	by := time.Now().Add(c.cfg.LookupTimeout)
 	if end, ok := ctx.Deadline(); ok && end.Before(by) {
@@ -127,7 +131,7 @@ func (c *Cluster) Owners(ctx context.Context, key []byte) ([]string, error) {
 		if err == nil && !a.Certain {
 			err = errUncertain
 		}
-		return c.names(a.Owners), err
+		return c.names(append(made, a.Owners...)), err
 	}
 }
 

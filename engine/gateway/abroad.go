@@ -30,6 +30,7 @@ type errand struct {
 	origin  peer.Origin
 	verb    peer.Verb
 	all     bool
+	once    bool // the message's id is for the window
 	payload *mem.Payload
 	key     []byte
 	conn    registry.Handle // of a change of keys, from another loop
@@ -41,7 +42,7 @@ var errandSeed = maphash.MakeSeed()
 // Serve gives another node's request to a loop, always the same one for a key: that keeps the order in which requests
 // came. It reports false when that loop's box is full. Any goroutine may call; the request is the caller's again.
 func (s *Shared) Serve(o peer.Origin, r *peer.Request) bool {
-	e := &errand{origin: o, verb: r.Verb, all: r.All, payload: r.Payload, key: append([]byte(nil), r.Key...)}
+	e := &errand{origin: o, verb: r.Verb, all: r.All, once: r.Dedup, payload: r.Payload, key: append([]byte(nil), r.Key...)}
 	if e.payload != nil {
 		e.payload.Retain()
 	}
@@ -74,7 +75,7 @@ func (s *Shared) Claimed(t Ticket) {
 // serve begins another node's request. It is about this node's holds only.
 func (g *Gateway) serve(e *errand) {
 	g.Stats.Errands++
-	ref, ok := g.newOp(e.verb, asker{foreign: true, origin: e.origin}, 0, g.now)
+	ref, ok := g.newOp(e.verb, asker{foreign: true, origin: e.origin, once: e.once}, 0, g.now)
 	if !ok {
 		g.shared.Abroad.Answer(e.origin, &peer.Report{Refused: 1})
 		return

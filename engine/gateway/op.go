@@ -110,6 +110,7 @@ type asker struct {
 	taskGen uint32
 	foreign bool
 	origin  peer.Origin // foreign
+	once    bool        // foreign: the message's id is for the window
 }
 
 // ops are a loop's pushes under way, reused.

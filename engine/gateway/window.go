@@ -123,7 +123,7 @@ func (p *windowPart) forget(before int64, most int) {
 
 // repeated reports whether a push to a key is a publisher's retry, and says so to the push's op; else it notes the push.
 func (g *Gateway) repeated(ref Ref, p *op, key, id []byte) bool {
-	if len(id) == 0 || g.shared.window.span < 0 {
+	if len(id) == 0 || g.shared.window.span < 0 || p.asker.foreign && !p.asker.once {
 		return false
 	}
 	m := g.shared.window.mark(key, id)

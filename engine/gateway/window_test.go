@@ -76,6 +76,10 @@ func TestErrandIsDeliveredOnce(t *testing.T) {
 	if len(a.heard) != 1 {
 		t.Errorf("heard %q", a.heard)
 	}
+	r.Dedup = false // the id is only a name
+	if got := serve(w, e, r); *got != (peer.Report{Delivered: 1}) {
+		t.Errorf("not to be deduplicated: %+v", *got)
+	}
 }
 
 func TestWindowOff(t *testing.T) {
