@@ -46,7 +46,12 @@ func converse(t testing.TB, p route.Socket, lines string, pieces ...string) outc
 }
 
 // cuts is at how many places inputs are cut at most: each costs a connection.
-const cuts = 60
+func cuts() int {
+	if testing.Short() {
+		return 6
+	}
+	return 60
+}
 
 // says checks what a client's input leads to: whole, byte by byte, and cut in two anywhere.
 func says(t testing.TB, p route.Socket, lines, in string, want outcome) {
@@ -63,7 +68,7 @@ func says(t testing.TB, p route.Socket, lines, in string, want outcome) {
 	if len(in) <= 1024 {
 		check("byte by byte", r.converse(lines, bytewise(in)...))
 	}
-	step := max(1, len(in)/cuts)
+	step := max(1, len(in)/cuts())
 	for cut := 1; cut < len(in); cut += step {
 		check("cut in two", r.converse(lines, in[:cut], in[cut:]))
 	}
