@@ -65,6 +65,9 @@ var floods = []flood{
 		c.headers(2*i+1, true, "GET", "/", "connection: close")
 	}, 201},
 	{"streams beyond the most", AbuseRefused, nil, func(c *client, i uint32) { c.headers(2*i+1, true, "GET", "/later") }, 4096 + 201},
+	{"answers behind a closed window (CVE-2019-9517)", AbuseRefused, func(c *client) {
+		c.w.WriteSettings(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 0})
+	}, func(c *client, i uint32) { c.headers(2*i+1, true, "GET", "/big/8000") }, 135 + 201},
 	{"CONTINUATION (CVE-2024-27316)", AbuseBlock, func(c *client) {
 		c.w.WriteHeaders(xh2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte("\x82")})
 	}, func(c *client, _ uint32) { c.w.WriteContinuation(1, false, nil) }, 17},
@@ -103,7 +106,7 @@ func TestFloods(t *testing.T) {
 			if slack := 4000 / 9; frames > f.most+slack {
 				t.Errorf("%d frames, want at most %d", frames, f.most)
 			}
-			if kept > 1<<20 {
+			if kept > 5<<18 {
 				t.Errorf("%d bytes of buffers", kept)
 			}
 			t.Logf("%d frames, %d KiB kept, %v with the client", frames, kept>>10, spent.Round(time.Millisecond))

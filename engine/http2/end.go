@@ -64,6 +64,9 @@ func (s *Sessions) writeReset(conn uint32, c *link, id uint32, code h2.Code) {
 
 // finish ends an exchange whose answer is queued whole; its stream lives on until that is sent.
 func (s *Sessions) finish(slot uint32, r *record.Record) {
+	if r.Closing {
+		return // its end was not whole, and is told when the loop buries it
+	}
 	e := s.streamOf(r)
 	s.stopBody(r, e)
 	s.l.SetDeadline(slot, 0)

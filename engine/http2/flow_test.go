@@ -205,3 +205,26 @@ func TestUnreadAnswers(t *testing.T) {
 	c.leave()
 	r.empty()
 }
+
+// A socket that takes no more holds up requests, not the client's windows, and nobody is refused for it.
+func TestManyLongAnswers(t *testing.T) {
+	r := newRig(t, 1, simkernel.Options{SendBuffer: 32 << 10}, Config{ConnQueueBytes: 100_000})
+	c := r.hello(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 1 << 20})
+	c.w.WriteWindowUpdate(0, 1<<30)
+	c.flush()
+	c.p.Stall()
+	for id := uint32(1); id < 400; id += 2 {
+		c.headers(id, true, "GET", "/big/50000")
+	}
+	c.flush()
+	if q := r.l.Gauge().QueuedBytes; q > 200_000 || r.script.begun > 10 {
+		t.Errorf("%d bytes are queued, %d requests heard", q, r.script.begun)
+	}
+	c.p.Resume()
+	c.settle()
+	if got := c.output(); strings.Count(got, " end") != 200 || strings.Contains(got, "RST") {
+		t.Errorf("%d answers", strings.Count(got, " end"))
+	}
+	c.leave()
+	r.empty()
+}

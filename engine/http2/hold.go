@@ -73,7 +73,11 @@ func (s *Sessions) Deliver(slot uint32, p *mem.Payload, ticket uint32) record.Fa
 	if r.State == statePoll {
 		return s.answerPoll(slot, r, p, ticket)
 	}
-	f := p.Frame(wires+int(r.Form), s.book.Framers[r.Form])
+	framer := s.book.Framers[r.Form]
+	if framer == nil {
+		return record.DroppedForm
+	}
+	f := p.Frame(wires+int(r.Form), framer)
 	if f.Unsupported() {
 		return record.DroppedForm
 	}

@@ -138,13 +138,19 @@ func (s *Sessions) readFrames(slot uint32, r *record.Record, b *busy, in []byte)
 		if r.Closing || r.State == connLinger {
 			return used, true
 		}
-		if s.l.Queued(slot) > s.cfg.StuffedBytes && !s.l.Press(slot) { // a client that asks and asks but does not read
+		if s.stuffed(slot, b) {
 			r.Flags |= flagStuffed
 			s.l.Pause(slot)
 			s.l.WantDrained(slot)
 			return used, b.reader.Resting()
 		}
 	}
+}
+
+// stuffed reports whether a client asks and asks but does not read. What waits for windows is no reason to stop reading:
+// they are opened by what is read.
+func (s *Sessions) stuffed(slot uint32, b *busy) bool {
+	return (s.l.Queued(slot) > s.cfg.StuffedBytes || b.bytes > s.cfg.ConnQueueBytes && !s.roomy(slot)) && !s.l.Press(slot)
 }
 
 // mark notes whether something that has begun is not whole, and since when.

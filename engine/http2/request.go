@@ -64,7 +64,7 @@ func (s *Sessions) lateHeaders(conn uint32, cr *record.Record, c *link, id uint3
 // newStream begins a request.
 func (s *Sessions) newStream(conn uint32, cr *record.Record, head blockHead, err error) {
 	c := s.linkOf(cr)
-	if int(c.count) >= s.cfg.MaxStreams {
+	if int(c.count) >= s.cfg.MaxStreams || s.busies.at(c.busy).bytes > s.cfg.ConnQueueBytes {
 		s.refuseStream(conn, cr, c, head.id)
 		return
 	}

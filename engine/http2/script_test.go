@@ -58,6 +58,12 @@ var forms = map[string]exchange.Form{
 	"replace": exchange.Replace, "raw": exchange.Raw,
 }
 
+// held reports whether a request to this path is parked.
+func held(path string) bool {
+	form, ok := strings.CutPrefix(path, "/hold/")
+	return ok && forms[form] != exchange.NoForm
+}
+
 const heartbeat = 50 * time.Second
 
 func text(status int, body string) *exchange.Response {
@@ -85,6 +91,9 @@ func (s *script) Begin(x exchange.Exchange, h *exchange.Head) {
 	case "stream":
 		x.Open(&exchange.Response{Status: 200, Type: "text/plain"})
 	case "hold":
+		if forms[arg] == exchange.NoForm {
+			return // answered as /say
+		}
 		after := time.Duration(0)
 		if string(h.Query) == "beat" {
 			after = heartbeat
@@ -147,7 +156,7 @@ func (s *script) answerTo(x exchange.Exchange, t *talk) {
 	case t.path == "/stream":
 		x.Write(t.body)
 		x.End()
-	case t.path == "/later", strings.HasPrefix(t.path, "/hold/"):
+	case t.path == "/later", held(t.path):
 	default:
 		x.Respond(text(200, t.line+": "+string(t.body)))
 	}
@@ -184,7 +193,7 @@ func (s *script) resume() {
 // goaway ends every hold.
 func (s *script) goaway() {
 	for slot, t := range s.talks {
-		if strings.HasPrefix(t.path, "/hold/") {
+		if held(t.path) {
 			exchange.Exchange{Slot: slot, Session: s.s}.Goaway()
 		}
 	}

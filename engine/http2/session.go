@@ -77,7 +77,7 @@ type Config struct {
 	LingerTimeout   time.Duration // reading on after our last byte: 2 s
 	OutputBytes     int           // on their way to the socket before streams wait in turn: 64 KiB
 	StuffedBytes    int           // of answers to what is not read before no more is read: 256 KiB; stops floods answered but unread (CVE-2019-9512, -9515)
-	ConnQueueBytes  int           // of all streams of a connection that wait for windows: 1 MiB; stops zero windows that pin memory (CVE-2019-9517)
+	ConnQueueBytes  int           // of all streams of a connection that wait, before messages are dropped and streams refused: 1 MiB; stops zero windows that pin memory (CVE-2019-9517)
 	Controls        int           // frames that carry nothing, before GOAWAY: 2,000 (CVE-2019-9511, -9512, -9513, -9515, -9518)
 	ControlsRate    int           // of them that are forgiven each second: 200
 	Resets          int           // streams that end by reset as soon as they have begun, before GOAWAY: 200 (CVE-2023-44487, CVE-2025-8671)

@@ -81,7 +81,8 @@ func (s *Sessions) evict(conn uint32, cr *record.Record) (gone bool) {
 		e := s.streamOf(r)
 		next := e.next
 		w := s.works.at(e.work)
-		if w.bytes > 0 && s.l.Now()-w.moved >= int64(s.l.SlowPolicy(slot).Stall) {
+		shut := min(e.window, c.window) <= 0 // else it only waits for its turn
+		if w.bytes > 0 && shut && s.l.Now()-w.moved >= int64(s.l.SlowPolicy(slot).Stall) {
 			s.l.Stats.Evicted++
 			s.reset(slot, r, record.ReasonSlow, h2.Cancel)
 			if s.charge(conn, cr, resets, AbuseStall, stallCost) {
