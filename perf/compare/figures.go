@@ -109,6 +109,8 @@ var compared = []struct {
 	{flatCPU, remoteWay, localWay, 0},
 	{flatCPU, randomWay, localWay, 0},
 	{claimArrival, localWay, aloneWay, 0},
+	{pageCPU, holdfastName, nginxName, 0},
+	{pageRate, holdfastName, nginxName, 0},
 }
 
 // add notes the value of one round.
