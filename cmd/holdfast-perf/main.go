@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(holdCommand(), pushCommand(), compareCommand(), clusterCommand(), modelCommand(), originCommand(),
+	root.AddCommand(holdCommand(), pushCommand(), compareCommand(), clusterCommand(), pagesCommand(), modelCommand(), originCommand(),
 		bareCommand(), holdersCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)

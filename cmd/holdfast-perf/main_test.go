@@ -17,7 +17,7 @@ import (
 func TestTablesAreComplete(t *testing.T) {
 	for _, table := range []flags.Table{
 		(&originSettings{Config: origin.Config{}.Filled()}).table(), newHoldSettings().table(), newPushSettings().table(),
-		newComparing().table(), newClustering().table(),
+		newComparing().table(), newClustering().table(), newPaging().table(),
 	} {
 		for _, finding := range table.Check() {
 			t.Error(finding)
@@ -41,6 +41,7 @@ func TestHelpNamesEveryCommandAndFlag(t *testing.T) {
 	f("--help", "hold", "push", "origin")
 	f("push --help", "--rate <pushes/s>", "Default 1000", "--conns", "--svg")
 	f("cluster --help", "--redis <file>", "Default 18000", "--claims")
+	f("pages --help", "--h2load <file>", "Default 200000", "--path")
 	f("compare --help", "--holdfast <file>", "Default 5000", "--nginx")
 	f("hold --help", "--source", "--json")
 	f("origin --help", "--listen <host:port>", "HOLDFAST_PERF_MAX_CONNS", "Default 4096", "127.0.0.1:9100")
@@ -61,6 +62,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	f("cluster --size 1MiB", "16 KiB")
 	f("cluster --redis /nowhere/redis-server", "redis-server")
 	f(holdersCommandName, "--at")
+	f("pages --path page", "no plain path")
 	f("compare --size 1MiB", "16 KiB") // refused before anything is started
 	f("origin --listen 127.0.0.1:notaport", "notaport")
 	t.Setenv("HOLDFAST_PERF_IDLE_TIMEOUT", "soon")
