@@ -71,6 +71,11 @@ func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter)
 	age := time.Duration(u.loop.Seconds()-r.Born) * time.Second
 	form := exchange.Form(r.Form)
 	queued := u.loop.Queued(slot)
+	conn, last := slot, r.Wrote
+	if r.Kind == record.Stream {
+		conn, queued = r.Owner, u.streams.Queued(slot)
+		last = u.loop.At(conn).Wrote
+	}
 	if age < f.MinAge || queued < f.MinQueued || f.Form != "" && form.String() != f.Form ||
 		f.OnlyHeld && form == exchange.NoForm {
 		return ConnInfo{}, false
@@ -80,7 +85,7 @@ func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter)
 	}
 	info := ConnInfo{
 		ID: uint64(u.loop.Handle(slot)), Loop: u.loop.ID(), Form: form.String(), Age: age, Queued: queued,
-		LastSent: time.Duration(u.loop.Seconds()-r.Wrote) * time.Second,
+		LastSent: time.Duration(u.loop.Seconds()-last) * time.Second,
 		Listener: e.cfg.Snapshot.Listeners[r.Listener].Name,
 	}
 	for at := slot; at != 0; at = u.loop.At(at).Chain {
@@ -89,7 +94,7 @@ func (e *Engine) describe(u *unit, slot uint32, r *record.Record, f *ConnFilter)
 		}
 	}
 	if !f.NoAddress {
-		info.Peer = peerOf(u.loop.FD(slot))
+		info.Peer = peerOf(u.loop.FD(conn))
 	}
 	return info, true
 }

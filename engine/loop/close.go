@@ -146,7 +146,7 @@ func (l *Loop) Spawn(owner uint32, kind record.Kind) (slot uint32, ok bool) {
 		r := l.records.At(slot)
 		r.Kind = kind
 		r.Owner = owner
-		r.Born = l.Seconds()
+		r.Born, r.Listener = l.Seconds(), l.records.At(owner).Listener
 		l.Stats.Chained++
 	}
 	return slot, ok

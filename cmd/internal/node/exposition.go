@@ -21,6 +21,8 @@ func (n *Node) Metrics(_ context.Context, w *metrics.Writer) error {
 	e := exposition{Writer: w, stats: &s}
 	e.conns()
 	e.traffic()
+	e.multiplexed()
+	e.sockets()
 	e.holds()
 	e.pushes()
 	e.loops()
@@ -106,11 +108,14 @@ func (e *exposition) connBytes() float64 {
 
 func (e *exposition) traffic() {
 	e.Family(metrics.Requests, metrics.Counter, "Requests begun, by protocol.")
-	e.parts("protocol", part{"http1", func(l *engine.LoopStats) uint64 { return l.HTTP1.Requests }})
+	e.parts("protocol",
+		part{"http1", func(l *engine.LoopStats) uint64 { return l.HTTP1.Requests }},
+		part{"http2", func(l *engine.LoopStats) uint64 { return l.HTTP2.Requests }})
 	e.Family("holdfast_requests_refused_total", metrics.Counter, "Requests ended for their form, by reason.")
 	e.parts("reason",
-		part{"malformed", func(l *engine.LoopStats) uint64 { return l.HTTP1.BadHeads }},
-		part{"timeout", func(l *engine.LoopStats) uint64 { return l.HTTP1.Timeouts }},
+		part{"malformed", func(l *engine.LoopStats) uint64 { return l.HTTP1.BadHeads + l.HTTP2.Malformed }},
+		part{"timeout", func(l *engine.LoopStats) uint64 { return l.HTTP1.Timeouts + l.HTTP2.Timeouts }},
+		part{"crowded", func(l *engine.LoopStats) uint64 { return l.HTTP2.Refused }},
 		part{"pipelined", func(l *engine.LoopStats) uint64 { return l.HTTP1.Pipelined }})
 	e.perLoop(metrics.ReceivedBytes, metrics.Counter, "Bytes received from clients.",
 		func(l *engine.LoopStats) float64 { return float64(l.Loop.BytesIn) })

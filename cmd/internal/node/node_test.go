@@ -235,3 +235,38 @@ func TestMetricsTellEveryNumber(t *testing.T) {
 		t.Errorf("a silent loop is told as %v", err)
 	}
 }
+
+// What HTTP/2 and WebSockets count is told under the names that their dashboards use.
+func TestMetricsTellOfProtocols(t *testing.T) {
+	f := &fake{stats: engine.Stats{Loops: make([]engine.LoopStats, 2)}}
+	for i := range f.stats.Loops {
+		l := &f.stats.Loops[i]
+		l.HTTP1.Requests, l.HTTP2.Requests = 1, 2
+		l.HTTP2.Conns, l.HTTP2.Streams[0], l.HTTP2.Streams[1] = 3, 4, 5
+		l.HTTP2.ResetsIn, l.HTTP2.GoawaysIn, l.HTTP2.Goaways[11], l.HTTP2.Abuse[6] = 6, 7, 8, 9
+		l.Sockets.Open, l.Sockets.Opened, l.Sockets.Deflating, l.Sockets.Floods = 10, 12, 11, 13
+		l.Gateway.Inbound = 14
+	}
+	var w metrics.Writer
+	if err := New(f).Metrics(t.Context(), &w); err != nil {
+		t.Fatal(err)
+	}
+	text := string(w.Bytes())
+	for _, line := range []string{
+		`holdfast_requests_total{protocol="http2"} 4`,
+		`holdfast_h2_conns{loop="1"} 3`,
+		`holdfast_h2_streams{loop="0"} 9`,
+		`holdfast_h2_resets_total{by="client"} 12`,
+		`holdfast_h2_goaways_total{by="us"} 16`,
+		`holdfast_h2_abuse_total{kind="reset"} 18`,
+		`holdfast_ws_open{loop="0"} 10`,
+		`holdfast_ws_opened_total{deflate="no"} 2`,
+		`holdfast_ws_opened_total{deflate="yes"} 22`,
+		`holdfast_ws_ended_total{reason="flood"} 26`,
+		`holdfast_inbound_total{result="pushed"} 28`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
