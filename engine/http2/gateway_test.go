@@ -178,3 +178,99 @@ func TestGoClientEchoes(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Thousands of pushes at once on one connection each have their verdict, and all reach the holder.
+func TestConcurrentPushes(t *testing.T) {
+	n := startNode(t, Config{})
+	c := goClient(t)
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", n.url+"/sub/k?mode=ndjson", nil)
+	sub, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Body.Close()
+	const pushes = 2000
+	var wg sync.WaitGroup
+	for i := range pushes {
+		wg.Go(func() {
+			resp, verdict := do(t, c, "POST", n.url+"/push/k", strings.NewReader(fmt.Sprint(i)))
+			if resp.StatusCode != 200 && resp.StatusCode != 202 {
+				t.Error(resp.StatusCode, verdict)
+			}
+		})
+	}
+	lines := bufio.NewScanner(sub.Body)
+	for range pushes {
+		if !lines.Scan() {
+			t.Fatal(lines.Err())
+		}
+	}
+	wg.Wait()
+	n.ask(func() {
+		if s := &n.s.Stats; s.Conns != 1 || s.Refused != 0 || s.Goaways != [codes]uint64{} {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A stream of items has a verdict line for each, while it goes on.
+func TestPublishStream(t *testing.T) {
+	n := startNode(t, Config{})
+	c := goClient(t)
+	read, write := io.Pipe()
+	req, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/push", read)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	verdicts := make(chan string)
+	go func() {
+		defer close(verdicts)
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+			verdicts <- lines.Text()
+		}
+	}()
+	for i := range 200 {
+		fmt.Fprintf(write, `{"key":"nobody","data":"%s"}`+"\n", strings.Repeat("x", 100*i))
+		if got := <-verdicts; !strings.Contains(got, fmt.Sprintf(`"index":%d,"status":404`, i)) {
+			t.Fatal(got)
+		}
+	}
+	write.Close()
+	if line, more := <-verdicts; more {
+		t.Error(line)
+	}
+}
+
+// A subscriber that leaves is let go at once, and its connection goes on.
+func TestCancelledHold(t *testing.T) {
+	n := startNode(t, Config{})
+	c := goClient(t)
+	for range 50 {
+		ctx, leave := context.WithCancel(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, "GET", n.url+"/sub/a?mode=stream", nil)
+		sub, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		sub.Body.Close()
+		for deadline := time.Now().Add(5 * time.Second); ; {
+			resp, _ := do(t, c, "GET", n.url+"/push/a", nil)
+			if resp.StatusCode == 404 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the hold lives on")
+			}
+		}
+	}
+	n.ask(func() {
+		if n.s.Stats.Conns != 1 || n.s.Stats.Streams[stateHold] != 0 {
+			t.Errorf("%+v", n.s.Stats)
+		}
+	})
+}
