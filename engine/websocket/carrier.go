@@ -31,7 +31,16 @@ const (
 )
 
 // Carrier brings the bytes of WebSockets: each on a connection of its own, or as streams of HTTP/2 ones. Slots are the
-// loop's, of records that have no other exchange.
+// loop's, of records that have no other exchange. It tells the machine what happens:
+//
+//	Begin      the exchange is held as a WebSocket; its head is written after that
+//	Received   input, or Take where the carrier keeps none that was not used up
+//	HungUp     the client will send no more, Gone when all of that was read
+//	Drained    after WantDrained
+//	Expired    the slot's deadline, which the machine sets on the loop
+//	Closed     the slot ends; the handler is told of the end by the machine only
+//
+// After End it may still call any of these.
 type Carrier interface {
 	Keeper
 	Output

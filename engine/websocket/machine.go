@@ -51,7 +51,8 @@ type house struct {
 	cfg      Config
 	policies []policy
 	pieces   pieces
-	now      inbound // of the client whose input is being read
+	rests    map[uint32]*mem.Buffer // by slot: what Take keeps
+	now      inbound                // of the client whose input is being read
 	inflater ws.Inflater
 	inflated []byte // scratch
 	deflater ws.Deflater
@@ -69,7 +70,7 @@ type policy struct {
 
 func newHouse(l *loop.Loop, h exchange.Handler, cfg Config) *house {
 	cfg.fill()
-	o := &house{l: l, handler: h, cfg: cfg}
+	o := &house{l: l, handler: h, cfg: cfg, rests: map[uint32]*mem.Buffer{}}
 	o.pieces.init()
 	o.wire = [2]mem.Framer{framePlain, o.frameDeflated}
 	o.SetPolicies([]route.Socket{route.Policy{}.Filled().Socket})
@@ -240,6 +241,7 @@ func (m *Machine) fail(slot uint32, st *State, bad *ws.Error, why record.Reason)
 func (m *Machine) end(slot uint32, st *State, why record.Reason) {
 	open := st.open()
 	m.dropPiece(st)
+	m.dropRest(slot)
 	if st.Bits&bitClosing != 0 {
 		m.Stats.Closing--
 		why = record.ReasonDone
@@ -281,6 +283,10 @@ func (m *Machine) Drained(slot uint32) {
 	if was&bitPaused != 0 {
 		m.c.Resume(slot)
 	}
+	if m.rests[slot] != nil {
+		m.Take(slot, nil)
+		st = m.c.State(slot)
+	}
 	if was&bitDrained != 0 && st.open() {
 		m.handler.Happened(m.c.View(slot), exchange.Drained)
 	}
@@ -290,6 +296,7 @@ func (m *Machine) Drained(slot uint32) {
 func (m *Machine) Closed(slot uint32, why record.Reason) {
 	st := m.c.State(slot)
 	m.dropPiece(&st)
+	m.dropRest(slot)
 	switch {
 	case st.open():
 		m.Stats.Open--

@@ -84,3 +84,29 @@ func (m *Machine) dropPiece(st *State) {
 	}
 	st.Extra = 0
 }
+
+// Take is Received for a carrier that keeps no input: it uses all of it up. What is not understood yet is kept here: a
+// frame's head or a control frame, or what a client that is not read for now has sent.
+func (m *Machine) Take(slot uint32, b []byte) {
+	if rest := m.rests[slot]; rest != nil {
+		delete(m.rests, slot)
+		defer rest.Release()
+		rest.Grow(len(b))
+		rest.B = append(rest.B, b...)
+		b = rest.B
+	}
+	used := m.Received(slot, b)
+	if used == len(b) || m.c.State(slot).Bits&bitOver != 0 {
+		return
+	}
+	rest := mem.Get(len(b) - used)
+	rest.B = append(rest.B, b[used:]...)
+	m.rests[slot] = rest
+}
+
+func (m *Machine) dropRest(slot uint32) {
+	if rest := m.rests[slot]; rest != nil {
+		delete(m.rests, slot)
+		rest.Release()
+	}
+}

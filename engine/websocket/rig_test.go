@@ -33,6 +33,8 @@ type rig struct {
 	script *script
 	door   int
 	held   int64
+
+	carried bool // by another carrier, which tally does not know
 }
 
 func newRig(t testing.TB, seed uint64, o simkernel.Options, p route.Socket, cfg Config) *rig {
@@ -99,7 +101,7 @@ func (r *rig) tally() {
 			parked++
 		}
 	}
-	if st := &r.s.Stats; st.Open != open || st.Closing != closing || int(open) != parked {
+	if st := &r.s.Stats; !r.carried && (st.Open != open || st.Closing != closing || int(open) != parked) {
 		r.Errorf("open %d, closing %d, counted as %d and %d; %d exchanges parked", open, closing, st.Open, st.Closing, parked)
 	}
 }
