@@ -89,6 +89,7 @@ func (s *Sessions) upgradeH2C(slot uint32, r *record.Record, req *h1.Request) bo
 	}
 	s.l.Write(slot, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"))
 	s.Stats.Upgrades++
+	s.Stats.Requests-- // it is the next protocol's
 	s.handOver(slot, r, func() bool { return s.streams.Upgrade(slot, settings, &s.head) })
 	return true
 }

@@ -22,8 +22,15 @@ func FuzzSession(f *testing.F) {
 		f.Add(uint64(1), c.out.Bytes())
 	}
 	seed(func(c *client) { c.headers(1, true, "GET", "/ok"); c.headers(3, true, "GET", "/hold/sse") })
-	seed(func(c *client) { c.headers(1, false, "POST", "/slow"); c.w.WriteDataPadded(1, true, []byte("abc"), []byte{0, 0}) })
-	seed(func(c *client) { c.headers(1, true, "GET", "/big/100"); c.w.WriteWindowUpdate(1, 3); c.w.WriteRSTStream(1, 8) })
+	seed(func(c *client) {
+		c.headers(1, false, "POST", "/slow")
+		c.w.WriteDataPadded(1, true, []byte("abc"), []byte{0, 0})
+	})
+	seed(func(c *client) {
+		c.headers(1, true, "GET", "/big/100")
+		c.w.WriteWindowUpdate(1, 3)
+		c.w.WriteRSTStream(1, 8)
+	})
 	seed(func(c *client) {
 		block := c.request("GET", "/hold/poll")
 		c.w.WriteHeaders(xh2.HeadersFrameParam{StreamID: 1, BlockFragment: block[:4], EndStream: true})

@@ -26,11 +26,7 @@ func (s *Sessions) Adopt(slot uint32) bool {
 	b := s.busyOf(c)
 	b.reader = h2.Reader{}
 	b.opened = s.l.Now()
-	out := h2.AppendSettings(s.l.Compose(), s.settings()...)
-	if more := s.cfg.ConnWindow - firstWindow; more > 0 {
-		out = h2.AppendWindow(out, 0, uint32(more))
-	}
-	s.l.Write(slot, out)
+	s.l.Write(slot, s.greeting)
 	if s.closing {
 		s.warn(slot, r)
 	}
@@ -41,18 +37,20 @@ func (s *Sessions) Adopt(slot uint32) bool {
 // firstWindow is every window before anybody says otherwise, RFC 9113 §6.9.2.
 const firstWindow = 65535
 
-func (s *Sessions) settings() []h2.Setting {
+// appendGreeting is our side of the handshake, RFC 9113 §3.4, and the connection's window.
+func (c *Config) appendGreeting(b []byte) []byte {
 	settings := []h2.Setting{
 		{ID: h2.TableSize, Value: 0},
-		{ID: h2.MaxStreams, Value: uint32(s.cfg.MaxStreams)},
-		{ID: h2.InitialWindow, Value: uint32(s.cfg.Window)},
-		{ID: h2.MaxListSize, Value: s.cfg.Limits.List},
+		{ID: h2.MaxStreams, Value: uint32(c.MaxStreams)},
+		{ID: h2.InitialWindow, Value: uint32(c.Window)},
+		{ID: h2.MaxListSize, Value: c.Limits.List},
 		{ID: h2.NoOldPriorities, Value: 1},
 	}
-	if s.cfg.Connect {
+	if c.Connect {
 		settings = append(settings, h2.Setting{ID: h2.EnableConnect, Value: 1})
 	}
-	return settings
+	b = h2.AppendSettings(b, settings...)
+	return h2.AppendWindow(b, 0, uint32(c.ConnWindow-firstWindow)) // at least 1, as it is over minWindow
 }
 
 // Upgrade takes over a connection whose first request asked for it by Upgrade: h2c, and begins that as stream 1; the
@@ -142,7 +140,7 @@ func (s *Sessions) readFrames(slot uint32, r *record.Record, b *busy, in []byte)
 			r.Flags |= flagStuffed
 			s.l.Pause(slot)
 			s.l.WantDrained(slot)
-			return used, b.reader.Resting()
+			return used, true // it is us who stop in the middle
 		}
 	}
 }

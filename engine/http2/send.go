@@ -291,5 +291,8 @@ func (s *Sessions) tellDrained(conn uint32, cr *record.Record) {
 			return
 		}
 	}
+	if b.drains == nil && s.busies.at(c.busy) == b {
+		b.drains = now[:0]
+	}
 	s.rest(cr, c)
 }

@@ -137,6 +137,7 @@ type Sessions struct {
 	later     bool     // it is deferred
 	book      *form.Book
 	poll      mem.Framer
+	greeting  []byte      // our first frames on every connection
 	decoder   *h2.Decoder // of connections that have acknowledged our SETTINGS: no table, so shared
 	fields    h2.Fields
 	request   h2.Request
@@ -152,7 +153,7 @@ type Stats struct {
 	Conns     int64         // now
 	Streams   [States]int64 // now, by state
 	Requests  uint64
-	Malformed uint64 // streams refused for what they say
+	Malformed uint64 // frames and requests that break the rules
 	Refused   uint64 // streams beyond MaxStreams or without room
 	Timeouts  uint64 // 408
 	ResetsIn  uint64
@@ -173,6 +174,7 @@ func New(l *loop.Loop, h exchange.Handler, cfg Config, boundary string) *Session
 		links: mem.NewSlab[link](uint32(cfg.MaxConns)), streams: mem.NewSlab[stream](maxStreams),
 	}
 	s.poll = s.framePoll
+	s.greeting = cfg.appendGreeting(nil)
 	s.lookDue = s.doDue
 	s.index.init()
 	s.past.init()
