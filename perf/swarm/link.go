@@ -54,8 +54,8 @@ type stream struct {
 	answered bool   // the head of the answer has come
 }
 
-// http2 is what a worker's links share.
-type http2 struct {
+// multiplex is what a worker's links share.
+type multiplex struct {
 	decoder    *h2.Decoder
 	fields     h2.Fields
 	response   h2.Response
@@ -78,7 +78,7 @@ var linkLimits = h2.DefaultLimits
 
 // prepareLinks deals the clients and publishers of this worker to connections.
 func (w *worker) prepareLinks() {
-	w.http2 = http2{decoder: h2.NewDecoder(0), ask: newBlock(&w.cfg, false), push: newBlock(&w.cfg, true)}
+	w.http2 = multiplex{decoder: h2.NewDecoder(0), ask: newBlock(&w.cfg, false), push: newBlock(&w.cfg, true)}
 	deal := func(n, shared int, pushes bool) {
 		for first := 0; first < n; first += shared {
 			at := uint32(len(w.links))

@@ -53,7 +53,7 @@ type worker struct {
 	publishers []publisher // of all loads, by record.Extra - 1
 
 	links   []*link // over HTTP/2, those of clients and then those of publishers, by record.Extra - 1
-	http2   http2
+	http2   multiplex
 	sockets []ws.Parser // of WebSockets, by client
 
 	socketLimits ws.Limits
