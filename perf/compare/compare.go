@@ -6,8 +6,8 @@
 //
 // Read compare.go (what a run is told and tells), servers.go with process.go and cpu.go (who is measured, and how),
 // crowd.go and callers.go (the clients), then one file an experiment: fanout.go, onekey.go, arrivals.go, beside.go; in the
-// end figures.go and text.go. Measurements of their own are cluster.go and pages.go. A cluster begins in cluster.go: nodes.go and holders.go (who is there), paced.go, flat.go and
-// claims.go (the experiments).
+// end figures.go and text.go. A cluster begins in cluster.go: nodes.go and holders.go (who is there), paced.go, flat.go and
+// claims.go (the experiments). pages.go is a measurement of its own.
 package compare
 
 import (
