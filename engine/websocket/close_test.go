@@ -189,7 +189,7 @@ func TestNonsenseWhileClosing(t *testing.T) {
 
 // A client that ends its side has left: at once, but what it sent before is heard.
 func TestHangUp(t *testing.T) {
-	f := func(name, last string, heard []string, want ...string) {
+	f := func(last string, heard []string, want ...string) {
 		t.Helper()
 		r := calm(t)
 		c := r.open("/ws")
@@ -204,11 +204,11 @@ func TestHangUp(t *testing.T) {
 		c.settle()
 		r.empty()
 	}
-	f("silent", "", nil)
-	f("with a close", closing(1000, ""), nil, "close 1000")
-	f("with a message", text("x"), list("text x"))
-	f("half-way", frame(ws.Text, 0, "x"), nil)
-	f("in a head", "\x81", nil)
+	f("", nil)
+	f(closing(1000, ""), nil, "close 1000")
+	f(text("x"), list("text x"))
+	f(frame(ws.Text, 0, "x"), nil)
+	f("\x81", nil)
 }
 
 // One that vanishes, or is cut off, likewise.

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
-
-	"net/netip"
 
 	"holdfast/engine/epoll"
 	"holdfast/engine/exchange"

@@ -233,7 +233,10 @@ func (c *client) read() []string {
 			c.Fatalf("the server breaks the protocol: %v at %.40q", err, c.seen)
 		}
 		part := string(ev.Payload)
+		c.seen = c.seen[n:]
 		switch ev.Kind {
+		case ws.NeedMore:
+			return c.take()
 		case ws.Ping:
 			c.frames = append(c.frames, strings.TrimSpace("ping "+part))
 		case ws.Pong:
@@ -245,12 +248,11 @@ func (c *client) read() []string {
 				c.frames = append(c.frames, c.message(&ev))
 			}
 		}
-		if ev.Kind == ws.NeedMore {
-			c.seen = c.seen[n:]
-			break
-		}
-		c.seen = c.seen[n:]
 	}
+	return c.take()
+}
+
+func (c *client) take() []string {
 	got := c.frames
 	c.frames = nil
 	return got
