@@ -43,6 +43,7 @@ type talk struct {
 	path     string
 	query    string
 	line     string
+	protocol string
 	body     []byte
 	complete bool
 	paused   bool
@@ -75,7 +76,7 @@ func (s *script) Begin(x exchange.Exchange, h *exchange.Head) {
 		s.Fatalf("an exchange begins on slot %d before %s has ended", x.Slot, s.talks[x.Slot].path)
 	}
 	s.begun++
-	t := &talk{handle: s.l.Handle(x.Slot), path: string(h.Path), query: string(h.Query)}
+	t := &talk{handle: s.l.Handle(x.Slot), path: string(h.Path), query: string(h.Query), protocol: string(h.Protocol)}
 	t.line = fmt.Sprintf("%s %s?%s of %s length %d", h.Method, h.Path, h.Query, h.Authority, h.Length)
 	s.talks[x.Slot] = t
 	kind, arg, _ := strings.Cut(strings.TrimPrefix(t.path, "/"), "/")

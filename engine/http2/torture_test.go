@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	tortureSeeds   = 150
+	tortureSeeds   = 100
 	tortureClients = 3
 	tortureStreams = 12
 )

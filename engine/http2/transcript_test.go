@@ -125,3 +125,60 @@ func TestLongMessages(t *testing.T) {
 	c.leave()
 	r.empty()
 }
+
+// Extended CONNECT is offered where the house can take it, and then is an exchange that knows its protocol (RFC 8441 §4).
+func TestExtendedConnect(t *testing.T) {
+	r := newRig(t, 1, simkernel.Options{}, Config{Connect: true})
+	c := r.dial()
+	c.out.WriteString(h2.Preface)
+	c.w.WriteSettings()
+	c.flush()
+	c.frames(func(f xh2.Frame) {
+		if s, ok := f.(*xh2.SettingsFrame); ok && !s.IsAck() {
+			if v, ok := s.Value(xh2.SettingID(h2.EnableConnect)); !ok || v != 1 {
+				t.Error("SETTINGS_ENABLE_CONNECT_PROTOCOL is not 1")
+			}
+		}
+	})
+	c.headers(1, false, "CONNECT", "/stream", ":protocol: websocket")
+	if c.flush(); r.script.begun == 0 {
+		t.Fatal(c.output())
+	}
+	if talk := r.script.talks[r.slotOf(1)]; talk.protocol != "websocket" || talk.complete {
+		t.Errorf("%+v", talk)
+	}
+	c.w.WriteData(1, true, []byte("both ways"))
+	c.flush()
+	c.want("1 HEADERS status=200 content-type=text/plain", `1 DATA "both ways"`, `1 DATA "" end`)
+	c.leave()
+	r.empty()
+}
+
+// The answers of polls share their block, whether or not one is the first on its connection, and may be empty.
+func TestPolls(t *testing.T) {
+	r := calm(t)
+	a, b := r.hello(), r.hello()
+	a.get(1, "/hold/poll")
+	b.get(1, "/ok")
+	b.output()
+	b.get(3, "/hold/poll")
+	b.get(5, "/hold/poll")
+	p := message("shared")
+	p.SetID([]byte("id"))
+	for _, f := range r.push(p) {
+		if f != record.Delivered {
+			t.Errorf("fate %v", f)
+		}
+	}
+	head := " HEADERS status=200 cache-control=no-store content-type=text/plain push-id=id content-length=6"
+	a.want("1"+head, `1 DATA "shared" end`)
+	b.want("3"+head, `3 DATA "shared" end`, "5"+head, `5 DATA "shared" end`)
+	a.get(3, "/hold/poll")
+	if fates := r.push(message("")); len(fates) != 1 || fates[0] != record.Delivered {
+		t.Errorf("fates %v", fates)
+	}
+	a.want("3 HEADERS status=200 cache-control=no-store content-type=text/plain content-length=0 end")
+	a.leave()
+	b.leave()
+	r.empty()
+}
