@@ -173,7 +173,9 @@ type recovery struct {
 	slow   time.Duration // the longest that one was under way which began when all should be well
 	failed int           // pushes to connected keys that were not
 	tried  int
-	last   string // the push that failed last
+
+	excused int    // of those that failed, not counted: the machine had no time for us
+	last    string // the push that failed last
 }
 
 // recoveries says, for each fault, when the last push to a connected key that was not delivered had been answered.
@@ -193,7 +195,11 @@ func recoveries(h *history, faults []fault, span time.Duration, end moment) []re
 				continue
 			}
 			reached, due := reach(p, holds[p.key], f.without)
-			if !due || !reached && h.starved(p) {
+			if !due {
+				continue
+			}
+			if !reached && h.starved(p) {
+				all[i].excused++
 				continue
 			}
 			all[i].tried++

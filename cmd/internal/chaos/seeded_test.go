@@ -178,6 +178,9 @@ func TestRecoveryIsTheLastFailure(t *testing.T) {
 	f(ms(1000), ms(5910))
 	h.stalls = []stall{{node: "a", from: ms(1000), to: ms(9000)}, {from: ms(6700), to: ms(7000)}}
 	f(ms(1000), ms(5610))
+	if got := recoveries(h, []fault{{at: ms(1000)}}, time.Second, ms(10000)); got[0].excused != 3 {
+		t.Errorf("%d failures are excused, want 3", got[0].excused)
+	}
 	h.stalls = nil
 	f(ms(1000), ms(1410), "b")
 	f(ms(3000), 0, "b")
