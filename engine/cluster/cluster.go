@@ -109,7 +109,7 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 	}
 	c := &Cluster{cfg: cfg, shared: shared, redraw: make(chan struct{}, 1), stop: make(chan struct{})}
 	for i := range c.lines {
-		c.lines[i].byKey = make(map[directory.Hash][]*inquiry)
+		c.lines[i].byKey = make(map[directory.Hash]*line)
 	}
 	c.strangers.since = make(map[directory.Instance]time.Time)
 	c.hash = directory.NewHasher(cfg.Secret)

@@ -211,6 +211,14 @@ func (q *inquiry) conclude() {
 	q.release()
 }
 
+// refuse ends an inquiry that was sent to nobody, for want of room.
+func (q *inquiry) refuse() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.total.Refused++
+	q.conclude()
+}
+
 // anybody reports whether a node had holders.
 func anybody(r *peer.Report) bool {
 	return r.Delivered|r.Pending|r.Stored|r.Slow|r.Gone|r.Form|r.Closed|r.Held|r.Duplicate != 0

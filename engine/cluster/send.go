@@ -15,15 +15,6 @@ type counters struct {
 	pushes, local, forwards, relayed, notMine, fallback, unreached, unknown, refused, served, passedOn atomic.Uint64
 }
 
-// lineParts spreads the locks of lines.
-const lineParts = 64
-
-// lines are the pushes that wait for the directory, by key: those to one key are sent on in the order in which they came.
-type lines struct {
-	mu    sync.Mutex
-	byKey map[directory.Hash][]*inquiry
-}
-
 // Send asks the other nodes that may hold a key. It reports true when there are none: that costs a hash and a look at
 // what the directory keeps, as long as only this node holds the key.
 func (c *Cluster) Send(ref gateway.Ref, r *peer.Request) bool {
@@ -38,11 +29,11 @@ func (c *Cluster) Send(ref gateway.Ref, r *peer.Request) bool {
 		return true
 	}
 	h := c.hash.Sum(r.Key)
-	l := &c.lines[h[0]%lineParts]
+	l := c.linesOf(h)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	waiting, ok := l.byKey[h]
-	if !ok {
+	line := l.byKey[h]
+	if line == nil {
 		if generated && by != uint64(c.self.Instance) {
 			c.newInquiry(ref, h, r).begin(p, directory.Owners{directory.Instance(by)})
 			return false
@@ -61,34 +52,8 @@ func (c *Cluster) Send(ref gateway.Ref, r *peer.Request) bool {
 			return false
 		}
 	}
-	q := c.newInquiry(ref, h, r)
-	l.byKey[h] = append(waiting, q)
-	if ok { // the answer that is on its way serves this one too
-		return false
-	}
-	if !c.dir.Ask(h, false, q.lookupBy(), func(a directory.Answer) { c.answerLine(h, a) }) {
-		delete(l.byKey, h)
-		q.total.Refused++
-		q.conclude()
-	}
+	c.wait(l, line, c.newInquiry(ref, h, r))
 	return false
-}
-
-// answerLine sends on all that waited for a key's owners, in order.
-func (c *Cluster) answerLine(h directory.Hash, a directory.Answer) {
-	l := &c.lines[h[0]%lineParts]
-	p := c.picture.Load()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	line := l.byKey[h]
-	delete(l.byKey, h)
-	for _, q := range line {
-		if a.Err != nil {
-			q.beginBlind(p)
-		} else {
-			q.begin(p, a.Owners)
-		}
-	}
 }
 
 // sendAll asks every other node.

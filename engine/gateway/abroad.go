@@ -114,6 +114,7 @@ func (g *Gateway) askAbroad(ref Ref, key []byte, all bool, payload *mem.Payload)
 	nobody := g.shared.Abroad.Send(ref, &g.scratch.request)
 	g.scratch.request = peer.Request{}
 	if nobody {
+		p.kept = !all
 		g.report(ref, &account{home: true})
 	}
 }

@@ -411,3 +411,23 @@ func TestNodesAreNamedOnce(t *testing.T) {
 		t.Errorf("%s", c)
 	}
 }
+
+// That nobody else holds a key was known while this node had a holder. When that one is gone, nothing is known any more.
+func TestHolderLeavesDuringPush(t *testing.T) {
+	f := func(target string, fate record.Fate, want string) {
+		t.Helper()
+		w, e := newClusterWorld(t, 1, Config{})
+		e.nobody = true
+		w.loops[0].sub("a").fate = fate
+		c := w.loops[0].post("POST "+target, "m")
+		w.rest()
+		c.wantVerdict(want)
+		if retry := c.field("retry-after") != ""; retry != (c.answer.Status == 503) {
+			t.Errorf("%s with Retry-After: %v", want, retry)
+		}
+	}
+	f("/push/a", record.Delivered, "200 delivered 1")
+	f("/push/a", record.DroppedGone, "503 dropped 1")
+	f("/push/a", record.DroppedForm, "415 dropped 1")
+	f("/push?all", record.DroppedGone, "404 dropped 1") // every node was asked
+}

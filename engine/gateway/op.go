@@ -96,6 +96,7 @@ type op struct {
 	others  int      // further loops that homes have announced less those that have reported
 	nodes   []string // other nodes that had holders
 	here    bool     // this one had
+	kept    bool     // that nobody else holds a key is what the directory said before, when this node had a holder
 	err     error    // why keys were not changed
 	pending bool     // keys were changed that other nodes may not know yet
 	marks   []mark   // its places in the window of push ids
@@ -223,6 +224,9 @@ func (g *Gateway) expireOps() {
 func (g *Gateway) conclude(ref Ref, p *op) {
 	p.active = false
 	g.ops.waiting--
+	if p.kept && p.status() == 404 {
+		p.unreached++ // the holder left in between, perhaps to another node
+	}
 	g.settleMarks(p)
 	if p.asker.foreign {
 		g.answerPeer(p)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -40,43 +41,71 @@ func (r *Redis) Claim(ctx context.Context, owner Instance, changes []Change) {
 
 func (r *Redis) claim(ctx context.Context, client rueidis.Client, owner Instance, call string, batch []Change) {
 	field := owner.field()
-	var cmds rueidis.Commands
-	var of []int
-	fenced, fencedOf := make([]scriptCall, 0, len(batch)), make([]int, 0, len(batch))
-	_, ours := r.claimed.Load(owner)
+	var ended rueidis.Commands
+	var endedOf []int
+	var ours []int
+	_, known := r.claimed.Load(owner)
 	for i, c := range batch {
-		key := r.claimKey(c.Hash)
-		switch {
-		case c.Held:
-			if !ours {
-				r.claimed.Store(owner, nil)
-				ours = true
-			}
-			ttl := strconv.FormatInt(dithered(r.cfg.ClaimTTL), 10)
-			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call, ttl}}), append(fencedOf, i)
-		case ours:
-			fenced, fencedOf = append(fenced, scriptCall{[]string{key}, []string{field, call, "0"}}), append(fencedOf, i)
-		default: // the claim of one that has ended: nobody writes it any more
-			cmds, of = append(cmds, client.B().Hdel().Key(key).Field(field).Build()), append(of, i)
-		}
 		batch[i].Err = nil
-	}
-	note := func(i int, reply rueidis.RedisResult) {
-		if err := reply.Error(); err != nil && batch[i].Err == nil {
-			batch[i].Err = explain(err)
+		switch {
+		case c.Held && !known:
+			r.claimed.Store(owner, nil)
+			known = true
+			fallthrough
+		case c.Held, known:
+			ours = append(ours, i)
+		default: // the claim of one that has ended: nobody writes it any more
+			ended, endedOf = append(ended, client.B().Hdel().Key(r.claimKey(c.Hash)).Field(field).Build()), append(endedOf, i)
 		}
 	}
-	if len(cmds) > 0 {
-		for n, reply := range client.DoMulti(ctx, cmds...) {
-			note(of[n], reply)
+	if len(ended) > 0 {
+		for n, reply := range client.DoMulti(ctx, ended...) {
+			batch[endedOf[n]].Err = explain(reply.Error())
 		}
 	}
-	if len(fenced) > 0 {
-		for n, reply := range claimOnce.do(ctx, client, fenced) {
-			note(fencedOf[n], reply)
+	if len(ours) > 0 {
+		r.claimOurs(ctx, client, field, call, batch, ours)
+	}
+}
+
+// perScript is how many keys one run of a script writes, under 0.3 ms of the server's time. In a cluster each has a slot
+// of its own.
+const perScript = 64
+
+func (r *Redis) claimOurs(ctx context.Context, client rueidis.Client, field, call string, batch []Change, ours []int) {
+	size := perScript
+	if r.shape == clustered {
+		size = 1
+	}
+	var calls []scriptCall
+	for part := range slices.Chunk(ours, size) {
+		c := scriptCall{make([]string, 0, len(part)), append(make([]string, 0, len(part)+2), field, call)}
+		for _, i := range part {
+			ttl := int64(0)
+			if batch[i].Held {
+				ttl = dithered(r.cfg.ClaimTTL)
+			}
+			c.keys = append(c.keys, r.claimKey(batch[i].Hash))
+			c.args = append(c.args, strconv.FormatInt(ttl, 10))
+		}
+		calls = append(calls, c)
+	}
+	for n, reply := range claimOnce.do(ctx, client, calls) {
+		said, err := reply.AsStrSlice()
+		for at, i := range ours[n*size : min((n+1)*size, len(ours))] {
+			switch {
+			case err != nil:
+				batch[i].Err = explain(err)
+			case at >= len(said):
+				batch[i].Err = explain(errShort)
+			case said[at] != "":
+				batch[i].Err = explain(scriptError(said[at]))
+			}
 		}
 	}
 }
+
+var errShort = errors.New("the server said nothing of a claim")
 
 // dithered is a time to live in seconds, within a tenth of the given one.
 func dithered(ttl time.Duration) int64 {

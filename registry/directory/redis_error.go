@@ -35,6 +35,7 @@ func explain(err error) error {
 	var refused *rueidis.RedisError
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var inScript scriptError
 	what := ""
 	switch {
 	case err == nil:
@@ -42,12 +43,9 @@ func explain(err error) error {
 	case errors.Is(err, ErrStore):
 		return err
 	case errors.As(err, &refused):
-		for _, a := range advice {
-			if strings.HasPrefix(refused.Error(), a.prefix) {
-				what = a.text
-				break
-			}
-		}
+		what = advise(refused.Error())
+	case errors.As(err, &inScript):
+		what = advise(string(inScript))
 	case errors.As(err, &certificate):
 		what = "its certificate is not trusted: name its CA"
 	case errors.As(err, &record):
@@ -65,4 +63,19 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return fmt.Errorf("%w: %s (%w)", ErrStore, what, err)
+}
+
+// scriptError is what a command in a script was refused with.
+type scriptError string
+
+func (e scriptError) Error() string { return string(e) }
+
+// advise says what may help against an error that begins so.
+func advise(text string) string {
+	for _, a := range advice {
+		if strings.HasPrefix(text, a.prefix) {
+			return a.text
+		}
+	}
+	return ""
 }

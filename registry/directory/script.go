@@ -21,11 +21,20 @@ var identifyText string
 
 // claimText writes or, with a time to live of 0, removes a claim unless a later call has written it: a connection that was
 // given up may deliver what it had taken after the next one has, minutes later even.
-const claimText = `local at = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
-if at > tonumber(ARGV[2]) then return 0 end
-if ARGV[3] == '0' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('EXPIRE', KEYS[1], ARGV[3])`
+// It does so for several keys, and says of each "" or what went wrong.
+const claimText = `local field, call, said = ARGV[1], tonumber(ARGV[2]), {}
+for i, key in ipairs(KEYS) do
+	local ttl, done = ARGV[2 + i], 1
+	local at = tonumber(redis.call('HGET', key, field) or 0)
+	if at <= call and ttl == '0' then
+		done = redis.pcall('HDEL', key, field)
+	elseif at <= call then
+		done = redis.pcall('HSET', key, field, ARGV[2])
+		if type(done) == 'number' then done = redis.pcall('EXPIRE', key, ttl) end
+	end
+	said[i] = type(done) == 'table' and done.err or ''
+end
+return said`
 
 // ownersText is HKEYS, with the name of the cluster's node that says it, and its time, in front.
 const ownersText = `local owners = redis.call('HKEYS', KEYS[1])
