@@ -140,6 +140,10 @@ func Open(name string, cfg Config, shared *gateway.Shared) (*Cluster, error) {
 		Lease: cfg.Lease, Refresh: cfg.Refresh, Linger: cfg.Linger, ReclaimRate: cfg.ReclaimRate, MaxAsks: cfg.MaxLookups,
 		Ready:   func(t directory.Ticket) { shared.Claimed(gateway.Ticket(t)) },
 		Changed: c.outdate,
+		Linked: func(i directory.Instance) bool {
+			state, _, _ := c.mesh.Peer(uint64(i))
+			return state == peer.Up
+		},
 	})
 	shared.Abroad = c
 	c.done.Go(c.keepPicture)

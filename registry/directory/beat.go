@@ -21,7 +21,8 @@ type course struct {
 	namesake  Instance      // a live instance with our name,
 	sinceWhen time.Duration // and since when it is seen
 	warning   string
-	failing   error // of the last beat
+	failing   error     // of the last beat
+	wall      time.Time // of the last beat that was answered, by the clock on the wall: it goes on while a host sleeps
 }
 
 // settleTime is how long the state of claims may lag behind before the node says that it is behind.
@@ -98,7 +99,13 @@ func (d *Directory) apply(v View, start time.Duration) {
 	if was := d.incarnation(); v.Incarnation != "" && v.Incarnation != was {
 		d.turn(v, was == "")
 	}
-	now := d.now()
+	now, wall := d.now(), time.Now().Round(0)
+	if was := time.Duration(d.seen.Load()); was > 0 && (start-was > d.cfg.Refresh || wall.Sub(c.wall) > d.cfg.Refresh) {
+		c.complete = "" // this process stood still, or its host slept: its claims may have run out
+		d.lose()
+		poke(d.walk)
+	}
+	c.wall = wall
 	d.seen.Store(int64(start))
 	c.known = v.Version
 	if c.marked = ""; v.Incarnation == d.incarnation() {

@@ -259,3 +259,31 @@ func TestCloseLeavesNobody(t *testing.T) {
 	n.ask("k", true)
 	n.Close(t.Context())
 }
+
+// A node that stood still, or was away from the store, for so long that its claims may have run out claims all anew, and
+// is not complete until it has, though the store is the same.
+func TestClaimsRunOutWhileAway(t *testing.T) {
+	f := func(away time.Duration, anew bool) {
+		t.Helper()
+		bubble(t, 2, func(t *testing.T, m *Memory, n []*node) {
+			n[0].join("k")
+			quiet(time.Second)
+			rounds := n[0].Stats().Rounds
+			n[0].store.set(func(s *faulty) { s.down = true })
+			quiet(away)
+			m.mu.Lock()
+			clear(m.claims)
+			m.mu.Unlock()
+			n[0].store.set(func(s *faulty) { s.down = false })
+			quiet(3 * lease)
+			if again := n[0].Stats().Rounds > rounds; again != anew || n[0].Behind() {
+				t.Errorf("away for %v: claimed all anew: %v; want %v; behind: %v", away, again, anew, n[0].Behind())
+			}
+			if anew {
+				n[0].want(m, "k", true)
+			}
+		}, func(c *Config) { c.Refresh = time.Minute })
+	}
+	f(10*time.Second, false)
+	f(2*time.Minute, true)
+}

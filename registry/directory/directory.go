@@ -40,6 +40,7 @@ type Config struct {
 	// Ready tells that a claim which Await was asked for is acknowledged; Changed that Nodes or Behind are others than
 	// before. They are called on goroutines of the directory, and must not block. Either may be nil.
 	Ready   func(Ticket)
+	Linked  func(Instance) bool // there is a link to the instance; it must not block; default: to none
 	Changed func()
 }
 
@@ -56,6 +57,9 @@ func (c *Config) fill() {
 	def(&c.MaxAsks, 64<<10)
 	if c.Ready == nil {
 		c.Ready = func(Ticket) {}
+	}
+	if c.Linked == nil {
+		c.Linked = func(Instance) bool { return false }
 	}
 	if c.Changed == nil {
 		c.Changed = func() {}
@@ -128,7 +132,7 @@ func Open(cfg Config) *Directory {
 	d.wanted.Store(1)
 	d.behind.Store(true)
 	d.whole.Store(new(Incarnation))
-	d.roster.rows = make(map[Instance]*Member)
+	d.roster = roster{rows: make(map[Instance]*Member), lost: make(map[Instance]bool), linked: cfg.Linked}
 	d.nodes.Store(&Nodes{Self: cfg.Self.Instance})
 	d.asks = newAsks(d)
 	for range cfg.Writers {

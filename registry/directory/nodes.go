@@ -27,10 +27,13 @@ type Member struct {
 type roster struct {
 	rows map[Instance]*Member // a Member that is here never changes: it is replaced
 	lost map[Instance]bool    // rows that the store does not have, though nobody has taken them out
+
+	linked func(Instance) bool // there is a link to it: it lives, whatever the store says
 }
 
 // apply takes over what a beat has shown. Rows that were taken out of the table have ended; those that a whole table
 // lacks are lost, whatever the reason, and are forgotten when so much time has passed that no claim of theirs can be left.
+// Who is linked stays: the store takes out also those that have not reached it for long.
 func (r *roster) apply(v View, now time.Time, forget time.Duration) {
 	if v.Full {
 		r.lost = make(map[Instance]bool, len(r.rows))
@@ -47,6 +50,10 @@ func (r *roster) apply(v View, now time.Time, forget time.Duration) {
 		r.rows[n.Instance] = row
 	}
 	for _, id := range v.Gone {
+		if r.rows[id] != nil && r.linked(id) {
+			r.lost[id] = true
+			continue
+		}
 		r.bury(id)
 	}
 	lapsed := make(map[Instance]bool, len(v.Lapsed))
@@ -59,7 +66,7 @@ func (r *roster) apply(v View, now time.Time, forget time.Duration) {
 			r.rows[id] = &Member{Node: m.Node, Lapsed: true, Since: now}
 		case !is && m.Lapsed:
 			r.rows[id] = &Member{Node: m.Node}
-		case r.lost[id] && now.Sub(m.Since) > forget:
+		case r.lost[id] && now.Sub(m.Since) > forget && !r.linked(id):
 			r.bury(id)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 func TestRosterRemembers(t *testing.T) {
 	now := time.Unix(1000, 0)
 	a, b := Node{Instance: 1, Name: "a"}, Node{Instance: 2, Name: "b"}
-	r := roster{rows: map[Instance]*Member{}}
+	linked := false
+	r := roster{rows: map[Instance]*Member{}, lost: map[Instance]bool{}, linked: func(Instance) bool { return linked }}
 	f := func(what string, v View, want ...Instance) {
 		t.Helper()
 		r.apply(v, now, time.Hour)
@@ -48,6 +49,18 @@ func TestRosterRemembers(t *testing.T) {
 	now = now.Add(time.Hour)
 	f("so long that no claim is left", View{}, 1)
 	f("nobody lost", View{Full: true, Nodes: []Node{a}}, 1)
+
+	// A node that has not reached the store for long is taken out there. One that is linked lives all the same.
+	f("came again", View{Nodes: []Node{b}}, 1, 2)
+	linked = true
+	f("taken out, but linked", View{Gone: []Instance{2}}, 1, gone2)
+	now = now.Add(2 * time.Hour)
+	f("for very long", View{}, 1, gone2)
+	f("it is back", View{Nodes: []Node{b}}, 1, 2)
+	f("taken out again", View{Gone: []Instance{2}}, 1, gone2)
+	linked = false
+	now = now.Add(2 * time.Hour)
+	f("and the link has ended", View{}, 1)
 }
 
 func int64s(ids []Instance) (out []int64) {
@@ -59,7 +72,7 @@ func int64s(ids []Instance) (out []int64) {
 
 // Since is when a node was first seen lapsed, whatever else changes.
 func TestRosterSince(t *testing.T) {
-	r := roster{rows: map[Instance]*Member{}}
+	r := roster{rows: map[Instance]*Member{}, linked: func(Instance) bool { return false }}
 	b := Node{Instance: 2, Name: "b"}
 	first := time.Unix(1000, 0)
 	r.apply(View{Nodes: []Node{b}, Lapsed: []Instance{2}}, first, time.Hour)
@@ -79,7 +92,7 @@ func TestRosterSince(t *testing.T) {
 func TestRosterComplete(t *testing.T) {
 	f := func(want bool, lost Instance, complete ...Incarnation) {
 		t.Helper()
-		r := roster{rows: map[Instance]*Member{}, lost: map[Instance]bool{lost: true}}
+		r := roster{rows: map[Instance]*Member{}, lost: map[Instance]bool{lost: true}, linked: func(Instance) bool { return false }}
 		for i, c := range complete {
 			r.rows[Instance(i+1)] = &Member{Node: Node{Complete: c}, Lapsed: i == 1}
 		}
