@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"holdfast/codec/field"
+	"holdfast/codec/h1"
 )
 
 // PagesConfig describes one measurement of a small answer over HTTP/2, beside nginx with one worker that gives the same
@@ -149,22 +152,36 @@ func (r *run) startPages(ctx context.Context, cfg *PagesConfig, dir string) (pag
 	return page, p.await(func() bool { return answers(at) })
 }
 
-// fetch gets a page once.
+// fetch gets a page once, over HTTP/1.1.
 func fetch(ctx context.Context, at netip.AddrPort, path string) (page []byte, kind string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at.String()+path, nil)
+	const patience, most = 5 * time.Second, 64 << 10
+	c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, "", err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience)) // it is a socket, and has one
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, at); err != nil {
+		return nil, "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(c, most))
 	if err != nil {
 		return nil, "", err
 	}
-	defer resp.Body.Close()
-	page, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answers %s", path, resp.Status)
+	var head h1.Response
+	head.Reset(h1.AskedOther)
+	n, done, err := head.Parse(b, &h1.DefaultLimits)
+	length, _ := field.Get(head.Fields, "content-length")
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !done || string(length) != strconv.Itoa(len(b)-n):
+		return nil, "", fmt.Errorf("%s is no page of known length up to %d bytes", path, most)
+	case head.Status != 200:
+		return nil, "", fmt.Errorf("%s answers %d", path, head.Status)
 	}
-	return page, resp.Header.Get("Content-Type"), err
+	value, _ := field.Get(head.Fields, "content-type")
+	return b[n:], string(value), nil
 }
 
 // pagesConfig is nginx at its best for this: one process, no logs, no file to look up, connections without end.
