@@ -14,12 +14,12 @@ import (
 const streamsEach = 100
 
 func TestBudgetWebSocket(t *testing.T) {
-	testBudget(t, budgetHold, upgradeRequest+"\r\n", "\r\n\r\n")
+	testIdle(t, budgetHold, upgradeRequest+"\r\n", "\r\n\r\n")
 }
 
 // The answer's only extension is read as the last thing, so that a server that compresses nothing fails.
 func TestBudgetWebSocketDeflate(t *testing.T) {
-	testSlope(t, budgetHold, "connection", func(d *daemon, i int) net.Conn {
+	testBudget(t, budgetHold, "connection", func(d *daemon, i int) net.Conn {
 		request := fmt.Sprintf(upgradeRequest+"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", keyBytes, i)
 		return d.open(t, i, request, "permessage-deflate")
 	}, "--ws-deflate")
@@ -29,7 +29,7 @@ const upgradeRequest = "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\nConnection: Upgrade
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 func TestBudgetHTTP2(t *testing.T) {
-	testSlope(t, budgetHTTP2, "connection with a held stream", func(d *daemon, i int) net.Conn {
+	testBudget(t, budgetHTTP2, "connection with a held stream", func(d *daemon, i int) net.Conn {
 		c := dialHTTP2(t, d, i)
 		c.hold(t, i)
 		return c
@@ -38,7 +38,7 @@ func TestBudgetHTTP2(t *testing.T) {
 
 func TestBudgetHTTP2Stream(t *testing.T) {
 	var c *http2Conn
-	testSlope(t, budgetStream+overStream, fmt.Sprintf("held stream, whose budget proper is %d,", budgetStream), func(d *daemon, i int) net.Conn {
+	testBudget(t, budgetStream+overStream, fmt.Sprintf("held stream, whose budget proper is %d,", budgetStream), func(d *daemon, i int) net.Conn {
 		if i%streamsEach > 0 {
 			c.hold(t, i)
 			return nil

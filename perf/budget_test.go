@@ -42,26 +42,26 @@ const (
 )
 
 func TestBudgetHeldSSE(t *testing.T) {
-	testBudget(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n", "\r\n\r\n")
+	testIdle(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n", "\r\n\r\n")
 }
 
 func TestBudgetHeldLongPoll(t *testing.T) {
-	testBudget(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "")
+	testIdle(t, budgetHold, "GET /sub/%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "")
 }
 
 func TestBudgetKeepAlive(t *testing.T) {
-	testBudget(t, budgetKeepAlive, "GET /echo?%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n")
+	testIdle(t, budgetKeepAlive, "GET /echo?%0*d HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n")
 }
 
-// testBudget opens connections that each send one request, read until a mark, and then do nothing.
-func testBudget(t *testing.T, budget float64, request, until string) {
-	testSlope(t, budget, "connection", func(d *daemon, i int) net.Conn {
+// testIdle opens connections that each send one request, read until a mark, and then do nothing.
+func testIdle(t *testing.T, budget float64, request, until string) {
+	testBudget(t, budget, "connection", func(d *daemon, i int) net.Conn {
 		return d.open(t, i, fmt.Sprintf(request, keyBytes, i), until)
 	})
 }
 
-// testSlope opens things by number, each on a connection of its own unless open returns nil, and measures what one costs.
-func testSlope(t *testing.T, budget float64, thing string, open func(d *daemon, i int) net.Conn, flags ...string) {
+// testBudget opens things by number, each on a connection of its own unless open returns nil, and measures what one costs.
+func testBudget(t *testing.T, budget float64, thing string, open func(d *daemon, i int) net.Conn, flags ...string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("the daemon is a process of its own, which the race detector does not see")
