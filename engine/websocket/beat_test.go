@@ -162,3 +162,25 @@ func TestLongMessages(t *testing.T) {
 	r.pass(heartbeat + moment)
 	c.want("ping")
 }
+
+// A beat in the middle of a message does not give that more time; one behind it comes in its own time, and what a client
+// sent long ago does not count against it.
+func TestBeatAroundMessages(t *testing.T) {
+	r := calm(t)
+	c := r.open("/ws")
+	r.pass(heartbeat + moment)
+	c.send(frame(1, 0, "half"))
+	r.pass(moment)
+	c.send(frame(cont, fin, "way"))
+	r.pass(heartbeat + moment)
+	c.want("ping", "ping")
+	c.send(pong(""))
+	r.pass(heartbeat + moment)
+	if left := r.l.At(r.slot()).Extra; left != 0 {
+		t.Errorf("%d is owed after a silent beat", left)
+	}
+	c.send(frame(1, 0, "half"))
+	r.do(func() { r.s.Beat(r.slot(), heartbeat) })
+	r.pass(10*time.Second + moment)
+	c.want("ping", "close 1008 message took too long")
+}

@@ -71,8 +71,12 @@ func TestGoaway(t *testing.T) {
 	r := calm(t)
 	c := r.open("/ws")
 	r.push("text/plain", "last words")
+	handle := r.l.Handle(r.slot())
 	r.goaway()
 	r.ended(record.ReasonDone)
+	if r.l.Live(handle) {
+		t.Error("the hold's handle outlives it")
+	}
 	c.want("text last words", "close 1001")
 	c.is(simkernel.Open)
 	if f := r.push("text/plain", "too late"); f != "" {
@@ -242,4 +246,19 @@ func TestShutdown(t *testing.T) {
 		t.Error(err)
 	}
 	r.ended(record.ReasonShutdown, record.ReasonShutdown)
+}
+
+// What it was sent before it ended its side still reaches it.
+func TestHangUpWithOutputWaiting(t *testing.T) {
+	r := newRig(t, 1, simkernel.Options{SendBuffer: 64}, passing, Config{})
+	c := r.open("/ws")
+	c.p.Stall()
+	r.push("text/plain", strings.Repeat("x", 500))
+	c.p.CloseWrite()
+	c.settle()
+	r.ended(record.ReasonGone)
+	c.p.Resume()
+	c.settle()
+	c.want("text " + strings.Repeat("x", 500))
+	c.over()
 }

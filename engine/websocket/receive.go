@@ -137,7 +137,6 @@ func (m *Machine) data(slot uint32, st *State, p *policy, ev *ws.Event) error {
 		if !p.meter.take(&m.now.paid, m.l.Now()) {
 			return errFlood
 		}
-		m.now.text = ws.UTF8{}
 		if wanted && !ev.Last {
 			m.now.buf = mem.Get(len(ev.Payload))
 		}
