@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,15 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/net/http2"
 )
 
 // clearText is Go's client of HTTP/2 with prior knowledge.
-func clearText(t *testing.T) *http2.Transport {
-	lane := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, addr)
-	}}
+func clearText(t *testing.T) *http.Transport {
+	lane := &http.Transport{Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{StrictMaxConcurrentRequests: true}}
+	lane.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(lane.CloseIdleConnections)
 	return lane
 }
@@ -29,12 +25,10 @@ func clearText(t *testing.T) *http2.Transport {
 // counted is Go's client of HTTP/2, and how many connections it has made.
 func counted(t *testing.T) (*http.Client, *atomic.Int32) {
 	lane, dials := clearText(t), new(atomic.Int32)
-	dial := lane.DialTLSContext
-	lane.DialTLSContext = func(ctx context.Context, network, addr string, c *tls.Config) (net.Conn, error) {
+	lane.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dials.Add(1)
-		return dial(ctx, network, addr, c)
+		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
-	lane.StrictMaxConcurrentStreams = true
 	return &http.Client{Transport: lane}, dials
 }
 
@@ -66,6 +60,9 @@ func TestGoTransport(t *testing.T) {
 	}
 	d.held(t, "all", holds)
 
+	if _, err := pushOver(client, "http://"+d.publish+"/push/nobody", "opens the connection"); err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for p := range publishers {
 		all.Go(func() {
@@ -123,6 +120,9 @@ func TestGoTransportPublishesStreams(t *testing.T) {
 	c := curl(t, "--http2-prior-knowledge", d.public+"/sub/alice?mode=ndjson")
 	d.held(t, "alice", 1)
 	client, dials := counted(t)
+	if _, err := pushOver(client, "http://"+d.publish+"/push/nobody", "opens the connection"); err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for s := range streams {
 		all.Go(func() {
