@@ -36,10 +36,13 @@ func newTube(t *testing.T, p route.Socket, cfg Config) (*tube, uint32) {
 	u := &tube{rig: r, state: map[uint32]State{}}
 	u.m = r.s.Over(u)
 	r.l.Speak(record.Stream, streams{u})
-	slot, ok := r.l.Spawn(0, record.Stream)
+	owner := r.dial()
+	slot, ok := r.l.Spawn(r.slot(), record.Stream)
 	if !ok {
 		t.Fatal("no slot")
 	}
+	owner.p.Reset()
+	r.settle()
 	u.state[slot] = State{Bits: ownBit}
 	r.script.begun++
 	r.script.talks[slot] = &talk{handle: r.l.Handle(slot), path: "/echo", parked: true}
