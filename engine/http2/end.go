@@ -14,6 +14,9 @@ const lastRequests = time.Second
 
 // over ends a stream whose answer is queued whole. A request that has not come whole need not any more, RFC 9113 §8.1.
 func (s *Sessions) over(slot uint32, r *record.Record) {
+	if s.lingers(slot, r) {
+		return
+	}
 	conn := r.Owner
 	e := s.streamOf(r)
 	c := s.linkOf(s.l.At(conn))
@@ -40,7 +43,7 @@ func (s *Sessions) reset(slot uint32, r *record.Record, why record.Reason, code 
 func (s *Sessions) take(slot uint32, r *record.Record, why record.Reason) {
 	conn := r.Owner
 	s.unlink(slot, r)
-	if !active(r.State) {
+	if !active(r.State) && r.State != stateSocket { // these hear it when the loop buries it
 		s.move(r, stateOver)
 	}
 	s.l.Close(slot, why)

@@ -38,6 +38,10 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	if r.Closing || !active(r.State) {
 		return
 	}
+	if f == exchange.WebSocket {
+		s.becomeSocket(slot, r, resp, after)
+		return
+	}
 	r.Form = uint8(f)
 	s.wake(slot, after)
 	if f == exchange.Poll {
@@ -67,6 +71,9 @@ func (s *Sessions) wake(slot uint32, after time.Duration) {
 // Deliver sends one message to a parked exchange.
 func (s *Sessions) Deliver(slot uint32, p *mem.Payload, ticket uint32) record.Fate {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		return s.sockets.Deliver(slot, p, ticket)
+	}
 	if r.Closing || !parked(r.State) || s.l.At(r.Owner).Closing {
 		return record.DroppedGone
 	}
@@ -122,6 +129,10 @@ func pollFlags(empty bool) h2.Flags {
 // closed window nothing to break it with.
 func (s *Sessions) Beat(slot uint32, after time.Duration) {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		s.sockets.Beat(slot, after)
+		return
+	}
 	s.wake(slot, after)
 	if r.Closing || r.State != stateHold || s.l.Queued(r.Owner) > 0 {
 		return
@@ -135,6 +146,10 @@ func (s *Sessions) Beat(slot uint32, after time.Duration) {
 // Goaway ends a hold in its form's own words: the client may come back.
 func (s *Sessions) Goaway(slot uint32) {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		s.sockets.Goaway(slot)
+		return
+	}
 	if r.Closing || !active(r.State) {
 		return
 	}

@@ -109,6 +109,9 @@ func (s *Sessions) newStream(conn uint32, cr *record.Record, head blockHead, err
 			r.Flags |= flagContinue
 		}
 	}
+	if len(req.Protocol) > 0 && s.sockets != nil && !s.connects(slot, r, head.end) {
+		return
+	}
 	s.begin(slot, r, &s.head, body)
 }
 
@@ -215,6 +218,9 @@ func (s *Sessions) dataBegins(conn uint32, cr *record.Record, b *busy, f *h2.Fra
 		s.strike(conn, cr, f.Stream, h2.StreamClosed)
 		return
 	}
+	if r.State == stateSocket {
+		s.listen(slot, r)
+	}
 	if w := s.works.at(s.streamOf(r).work); w.takes {
 		if w.window -= int32(f.Length); w.window < 0 {
 			s.strike(conn, cr, f.Stream, h2.FlowControlError)
@@ -270,8 +276,16 @@ func (s *Sessions) padding(conn uint32, r *record.Record, b *busy) {
 // takeBody gives the exchange a piece of its body, or keeps it while that is paused, and hears its end.
 func (s *Sessions) takeBody(conn uint32, cr *record.Record, slot uint32, data []byte, end bool) {
 	r := s.l.At(slot)
+	if s.tunnels(r) {
+		s.takeTunnel(slot, r, data, end)
+		return
+	}
 	if end {
 		r.Flags |= flagWhole
+	}
+	if r.State == stateClosing && end {
+		s.over(slot, r)
+		return
 	}
 	if r.State != stateBody {
 		return // answered, or parked, already

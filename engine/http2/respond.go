@@ -53,6 +53,10 @@ func bodiless(status int) bool { return status < 200 || status == 204 || status 
 // Respond answers all at once.
 func (s *Sessions) Respond(slot uint32, resp *exchange.Response) {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		s.sockets.Respond(slot, resp)
+		return
+	}
 	if r.Closing || !active(r.State) {
 		return
 	}
@@ -103,6 +107,10 @@ func (s *Sessions) Open(slot uint32, resp *exchange.Response) {
 // Write sends a piece of a streamed answer.
 func (s *Sessions) Write(slot uint32, piece []byte) {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		s.sockets.Write(slot, piece)
+		return
+	}
 	if len(piece) == 0 || r.Flags&flagHead != 0 || r.Closing || !active(r.State) {
 		return
 	}
@@ -112,6 +120,10 @@ func (s *Sessions) Write(slot uint32, piece []byte) {
 // End ends a streamed answer.
 func (s *Sessions) End(slot uint32) {
 	r := s.l.At(slot)
+	if r.State == stateSocket {
+		s.sockets.End(slot)
+		return
+	}
 	if r.Closing || !active(r.State) {
 		return
 	}

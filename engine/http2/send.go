@@ -244,9 +244,16 @@ func (s *Sessions) Queued(slot uint32) int {
 // WantDrained asks to hear when everything written is sent.
 func (s *Sessions) WantDrained(slot uint32) {
 	r := s.l.At(slot)
-	if r.Closing || !active(r.State) {
+	if r.State == stateSocket {
+		s.sockets.WantDrained(slot)
 		return
 	}
+	if !r.Closing && active(r.State) {
+		s.wantDrained(slot, r)
+	}
+}
+
+func (s *Sessions) wantDrained(slot uint32, r *record.Record) {
 	e := s.streamOf(r)
 	w := s.workOf(slot, r, e)
 	if w.drain {
@@ -280,10 +287,16 @@ func (s *Sessions) tellDrained(conn uint32, cr *record.Record) {
 		w.drain = false
 		slot := w.slot
 		r := s.l.At(slot)
-		if !active(r.State) || r.Closing {
+		switch {
+		case r.Closing:
+			continue
+		case r.State == stateSocket:
+			s.sockets.Drained(slot)
+		case active(r.State):
+			s.handler.Happened(s.view(slot), exchange.Drained)
+		default:
 			continue
 		}
-		s.handler.Happened(s.view(slot), exchange.Drained)
 		if r := s.l.At(slot); !r.Closing && r.Kind == record.Stream {
 			s.idleWork(s.streamOf(r))
 		}

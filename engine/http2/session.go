@@ -5,7 +5,7 @@
 //
 // Read session.go (states and events), table.go (streams and connections), work.go (what is under way), then receive.go,
 // control.go and request.go (input), respond.go, hold.go, send.go and slow.go (output), end.go (how things end) and
-// calm.go (what stops abuse).
+// calm.go (what stops abuse); socket.go (WebSockets).
 package http2
 
 import (
@@ -17,21 +17,24 @@ import (
 	"holdfast/engine/loop"
 	"holdfast/engine/mem"
 	"holdfast/engine/record"
+	"holdfast/engine/websocket"
 )
 
 // The states of a stream, kept in its record.Record.State.
 const (
-	stateBody  uint8 = iota // an exchange is active and its body is coming; deadline by Patience
-	stateWait               // the request is whole, the answer is not
-	stateHold               // parked as a stream
-	statePoll               // parked until one message
-	stateFlush              // answered: the exchange has ended, and what is left of the answer waits for a window
-	stateOver               // on its way out
+	stateBody    uint8 = iota // an exchange is active and its body is coming; deadline by Patience
+	stateWait                 // the request is whole, the answer is not
+	stateHold                 // parked as a stream
+	statePoll                 // parked until one message
+	stateSocket               // a WebSocket, whose exchange websocket.Machine knows
+	stateFlush                // answered: the exchange has ended, and what is left of the answer waits for a window
+	stateClosing              // as stateFlush, and all is sent: the client's end of a WebSocket is awaited, for LingerTimeout
+	stateOver                 // on its way out
 
 	States // how many there are
 )
 
-var stateNames = [States]string{"body", "waiting", "held", "poll", "flushing", "over"}
+var stateNames = [States]string{"body", "waiting", "held", "poll", "websocket", "flushing", "closing", "over"}
 
 // StateName is how metrics call a state, an index of Stats.Streams.
 func StateName(state uint8) string { return stateNames[state] }
@@ -44,14 +47,16 @@ const (
 	connLinger  // nothing more is sent; input is thrown away until the peer closes or LingerTimeout
 )
 
-// The flags of a stream, kept in its record.Record.Flags. The top bits are its urgency, RFC 9218 §4.1.
+// The flags of a stream, kept in its record.Record.Flags. The bits from urgencyShift on are its urgency, RFC 9218 §4.1.
+// While it is a WebSocket, those below are its machine's.
 const (
 	flagHead     uint16 = 1 << iota // HEAD: the answer has no body
 	flagOpen                        // the answer's head is written
 	flagContinue                    // 100 Continue is owed before the body will come
-	flagWhole                       // the client has ended its side
+	flagTunnel                      // it was a WebSocket
 
-	urgencyShift = 12
+	urgencyShift        = 12
+	flagWhole    uint16 = 1 << 15 // the client has ended its side
 )
 
 // The flags of a connection.
@@ -144,7 +149,8 @@ type Sessions struct {
 	head      exchange.Head
 	frameHead [h2.HeaderLen]byte // scratch
 	date      date
-	closing   bool // Drain was called
+	closing   bool               // Drain was called
+	sockets   *websocket.Machine // nil: extended CONNECT is an exchange like others
 	Stats     Stats
 }
 
@@ -227,6 +233,11 @@ func (s *Sessions) streamExpired(slot uint32, r *record.Record) {
 	switch {
 	case parked(r.State):
 		s.handler.Happened(s.view(slot), exchange.TimedOut)
+	case r.State == stateSocket:
+		s.sockets.Expired(slot)
+	case r.State == stateClosing:
+		s.writeReset(r.Owner, s.linkOf(s.l.At(r.Owner)), s.streamOf(r).id, h2.NoError)
+		s.take(slot, r, record.ReasonDone)
 	case r.State == stateBody:
 		s.Stats.Timeouts++
 		s.refuse(slot, r, record.ReasonTimeout, 408, "the request took too long to arrive")

@@ -106,8 +106,11 @@ func (s *Sessions) dropLink(conn *record.Record) {
 
 // closedStream gives back what a stream cost. Its connection may be gone already.
 func (s *Sessions) closedStream(slot uint32, r *record.Record, why record.Reason) {
-	if active(r.State) {
+	switch {
+	case active(r.State):
 		s.handler.Ended(s.view(slot), why)
+	case r.State == stateSocket:
+		s.sockets.Closed(slot, why)
 	}
 	s.Stats.Streams[r.State]--
 	if r.Extra == 0 {

@@ -133,6 +133,8 @@ type work struct {
 	kept     *mem.Buffer // came while the exchange was paused
 	takes    bool        // a body is coming
 
+	extensions string // of a WebSocket, to be answered
+
 	queue []chunk // output that waits, in order
 	first int
 	bytes int   // in queue
@@ -266,6 +268,10 @@ func (s *Sessions) doDue() {
 		}
 		for at := w.first; at < len(w.queue); at++ {
 			s.settle(&w.queue[at], record.Pending)
+		}
+		if r.State == stateSocket {
+			s.openTunnel(w.slot, r, w)
+			continue
 		}
 		e := s.streamOf(r)
 		if w.kept != nil && !r.Paused {

@@ -26,7 +26,7 @@ const (
 type Record struct {
 	// The loop's, for all to read.
 	Born     uint32 // seconds since the loop's start, at accept
-	Wrote    uint32 // seconds since the loop's start, when the kernel last took bytes
+	Wrote    uint32 // seconds since the loop's start, when the kernel last took bytes; Kind Stream: its session's
 	Kind     Kind
 	Listener uint8 // index of the listener that accepted it
 	Closing  bool  // on its way out: nothing can be sent any more
