@@ -3,7 +3,6 @@ package h2
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/net/http2"
 )
 
 // server answers one connection's requests, one after the other, with what this package has and nothing else.
@@ -113,9 +111,9 @@ func TestTransport(t *testing.T) {
 	s := &server{conn: conn, hpack: NewDecoder(4096), settings: DefaultSettings}
 	done := make(chan error, 1)
 	go func() { done <- s.serve() }()
-	tr := &http2.Transport{AllowHTTP: true, DialTLSContext: func(context.Context, string, string, *tls.Config) (net.Conn, error) {
-		return client, nil
-	}}
+	known := new(http.Protocols)
+	known.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{Protocols: known, DialContext: func(context.Context, string, string) (net.Conn, error) { return client, nil }}
 	for range 3 {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a.example/p?q", nil)
 		req.Header.Set("X-Token", "abc")

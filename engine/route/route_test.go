@@ -101,8 +101,10 @@ func TestFilled(t *testing.T) {
 		p.Socket.MaxInbound != 64<<10 || p.Socket.Rate != 50 || p.Socket.Burst != 100 || p.Socket.Pong != 10*time.Second {
 		t.Errorf("defaults %+v", p)
 	}
-	own := Policy{PollTimeout: time.Second, Heartbeat: -1, RetryHint: 1, MaxKeys: 1, MaxPayload: 2, MaxItemsFlying: 3,
-		Socket: Socket{MaxInbound: 4, Rate: 5, Burst: 6, Pong: 7}}
+	own := Policy{
+		PollTimeout: time.Second, Heartbeat: -1, RetryHint: 1, MaxKeys: 1, MaxPayload: 2, MaxItemsFlying: 3,
+		Socket: Socket{MaxInbound: 4, Rate: 5, Burst: 6, Pong: 7},
+	}
 	if !reflect.DeepEqual(own.Filled(), own) {
 		t.Errorf("%+v became %+v", own, own.Filled())
 	}

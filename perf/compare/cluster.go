@@ -123,8 +123,11 @@ func RunCluster(ctx context.Context, cfg ClusterConfig) (*Result, error) {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	err = conduct(ctx, []experiment{
-		{"first pushes to a key", r.firstPushes}, {"pushes on schedule", r.pacedPushes}, {"pushes flat out", r.flatPushes},
-		{"claims of a node", r.nodeClaims}, {"claims without a node", r.storeClaims},
+		{"first pushes to a key", r.firstPushes},
+		{"pushes on schedule", r.pacedPushes},
+		{"pushes flat out", r.flatPushes},
+		{"claims of a node", r.nodeClaims},
+		{"claims without a node", r.storeClaims},
 	})
 	return r.clusterResult(begun), err
 }

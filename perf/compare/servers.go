@@ -80,8 +80,10 @@ func (r *run) startHoldfast(string) (*server, error) { return r.startDaemon(hold
 
 // startDaemon starts one of ours, with further flags.
 func (r *run) startDaemon(name string, more ...string) (*server, error) {
-	p, err := launch(r.cpus.server, r.Holdfast, append([]string{"serve", "--loops", "1", "--listen", "127.0.0.1:0",
-		"--publish-listen", "127.0.0.1:0", "--admin-listen", "", "--drain-timeout", "1s", "--drain-pace", "100ms"}, more...)...)
+	p, err := launch(r.cpus.server, r.Holdfast, append([]string{
+		"serve", "--loops", "1", "--listen", "127.0.0.1:0",
+		"--publish-listen", "127.0.0.1:0", "--admin-listen", "", "--drain-timeout", "1s", "--drain-pace", "100ms",
+	}, more...)...)
 	if err != nil {
 		return nil, err
 	}

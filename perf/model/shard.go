@@ -31,11 +31,9 @@ func requests(n int64, flushes float64, batch, shards int) float64 {
 	if n <= 0 {
 		return 0
 	}
-	filled := float64(n) // flushes that have something in them
+	filled := 1.0 // flushes that have something in them
 	if flushes > 1 {
 		filled = -flushes * math.Expm1(float64(n)*math.Log1p(-1/flushes))
-	} else {
-		filled = 1
 	}
 	filled = max(filled, float64(n)/float64(batch))
 	return filled * touched(float64(n)/filled, shards)
