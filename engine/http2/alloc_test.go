@@ -91,7 +91,7 @@ func (u upstart) Closed(uint32, record.Reason)       {}
 func (u upstart) Happened(slot uint32, _ loop.Event) { u.s.Adopt(slot) }
 
 // terseRig is a loop with one connection to a terse handler, which has shaken hands.
-func terseRig(t testing.TB, form exchange.Form) (k *sink, l *loop.Loop, s *Sessions, slot uint32) {
+func terseRig(t testing.TB, form exchange.Form) (k *sink, l *loop.Loop, s *Sessions) {
 	t.Helper()
 	k = &sink{}
 	h := &terse{form: form, resp: exchange.Response{Status: 200, Type: "text/plain", Body: []byte("ok")}}
@@ -101,14 +101,13 @@ func terseRig(t testing.TB, form exchange.Form) (k *sink, l *loop.Loop, s *Sessi
 	l.Speak(record.HTTP2, s)
 	l.Speak(record.Stream, s)
 	l.Host(h)
-	slot, ok := l.Adopt(3, record.HTTP1)
-	if !ok {
+	if _, ok := l.Adopt(3, record.HTTP1); !ok {
 		t.Fatal("no slot")
 	}
 	k.input = append(h2.AppendSettings([]byte(h2.Preface), h2.Setting{ID: h2.InitialWindow, Value: h2.MaxWindow}), h2.AppendSettingsAck(nil)...)
 	k.input = h2.AppendWindow(k.input, 0, h2.MaxWindow-firstWindow)
 	l.Tick()
-	return k, l, s, slot
+	return k, l, s
 }
 
 // asks makes requests, each on a stream of its own.
@@ -136,7 +135,7 @@ func (a *asks) next(n int, fields ...string) []byte {
 func TestRequestsAllocateStringsOnly(t *testing.T) {
 	f := func(name string, n int, want float64, fields ...string) {
 		t.Helper()
-		k, l, _, _ := terseRig(t, exchange.NoForm)
+		k, l, _ := terseRig(t, exchange.NoForm)
 		var a asks
 		once := func() {
 			k.input = a.next(n, fields...)
@@ -161,7 +160,7 @@ func TestRequestsAllocateStringsOnly(t *testing.T) {
 // A message to a parked request is sent without allocating, its framing included.
 func TestDeliveriesAllocateNothing(t *testing.T) {
 	for form := exchange.SSE; form < exchange.WebSocket; form++ {
-		k, l, s, _ := terseRig(t, form)
+		k, l, s := terseRig(t, form)
 		var a asks
 		k.input = a.next(10)
 		l.Tick()
@@ -197,7 +196,7 @@ func TestDeliveriesAllocateNothing(t *testing.T) {
 
 // Neither does what waits for a window, and leaves when it opens.
 func TestWaitingAllocatesNothing(t *testing.T) {
-	k, l, s, _ := terseRig(t, exchange.Raw)
+	k, l, s := terseRig(t, exchange.Raw)
 	var a asks
 	k.input = a.next(1)
 	l.Tick()
@@ -240,7 +239,7 @@ func TestSizes(t *testing.T) {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	k, l, _, _ := terseRig(b, exchange.NoForm)
+	k, l, _ := terseRig(b, exchange.NoForm)
 	var a asks
 	for b.Loop() {
 		k.input = a.next(10, "user-agent", "a client", "accept", "*/*")
@@ -250,7 +249,7 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func BenchmarkDeliver(b *testing.B) {
-	k, l, s, _ := terseRig(b, exchange.SSE)
+	k, l, s := terseRig(b, exchange.SSE)
 	var a asks
 	for range 100 {
 		k.input = a.next(10)

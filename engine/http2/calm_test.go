@@ -38,17 +38,23 @@ var floods = []flood{
 	{"PRIORITY_UPDATE", AbusePriority, nil, func(c *client, _ uint32) {
 		c.w.WriteRawFrame(xh2.FrameType(h2.TypePriorityUpdate), 0, 0, []byte("\x00\x00\x00\x01u=1"))
 	}, 2001},
-	{"empty DATA", AbuseEmpty, func(c *client) { c.headers(1, false, "POST", "/x") },
-		func(c *client, _ uint32) { c.w.WriteData(1, false, nil) }, 2001},
-	{"DATA of padding only", AbuseEmpty, func(c *client) { c.headers(1, false, "POST", "/x") },
-		func(c *client, _ uint32) { c.w.WriteDataPadded(1, false, nil, []byte{0}) }, 2001},
+	{
+		"empty DATA", AbuseEmpty, func(c *client) { c.headers(1, false, "POST", "/x") },
+		func(c *client, _ uint32) { c.w.WriteData(1, false, nil) }, 2001,
+	},
+	{
+		"DATA of padding only", AbuseEmpty, func(c *client) { c.headers(1, false, "POST", "/x") },
+		func(c *client, _ uint32) { c.w.WriteDataPadded(1, false, nil, []byte{0}) }, 2001,
+	},
 	{"windows of one byte", AbuseWindow, func(c *client) {
 		c.w.WriteSettings(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 0})
 		c.headers(1, true, "GET", "/big/60000")
 	}, func(c *client, _ uint32) { c.w.WriteWindowUpdate(1, 1) }, 2001},
 	{"unknown frames", AbuseUnknown, nil, func(c *client, _ uint32) { c.w.WriteRawFrame(0x99, 0, 0, nil) }, 2001},
-	{"WINDOW_UPDATE of a stream that has ended", AbuseUnknown, func(c *client) { c.headers(1, true, "GET", "/ok") },
-		func(c *client, _ uint32) { c.w.WriteWindowUpdate(1, 1000) }, 2005},
+	{
+		"WINDOW_UPDATE of a stream that has ended", AbuseUnknown, func(c *client) { c.headers(1, true, "GET", "/ok") },
+		func(c *client, _ uint32) { c.w.WriteWindowUpdate(1, 1000) }, 2005,
+	},
 	{"rapid reset (CVE-2023-44487)", AbuseReset, nil, func(c *client, i uint32) {
 		c.headers(2*i+1, true, "GET", "/later")
 		c.w.WriteRSTStream(2*i+1, xh2.ErrCodeCancel)

@@ -121,7 +121,7 @@ func (s *Sessions) strike(conn uint32, cr *record.Record, id uint32, code h2.Cod
 }
 
 // goaway says that no stream above last was or will be heard.
-func (s *Sessions) goaway(conn uint32, cr *record.Record, last uint32, code h2.Code, text string) {
+func (s *Sessions) goaway(conn uint32, last uint32, code h2.Code, text string) {
 	if int(code) < len(s.Stats.Goaways) {
 		s.Stats.Goaways[code]++
 	}
@@ -133,7 +133,7 @@ func (s *Sessions) fail(conn uint32, cr *record.Record, code h2.Code, text strin
 	if cr.State == connLinger || cr.Closing {
 		return
 	}
-	s.goaway(conn, cr, s.linkOf(cr).last, code, text)
+	s.goaway(conn, s.linkOf(cr).last, code, text)
 	cr.Flags |= flagFailed
 	why := record.ReasonProtocol
 	if code == h2.NoError || code == h2.SettingsTimeout {
@@ -186,7 +186,7 @@ func (s *Sessions) warn(conn uint32, cr *record.Record) {
 	}
 	cr.Flags |= flagWarned
 	s.busyOf(s.linkOf(cr)).warned = s.l.Now()
-	s.goaway(conn, cr, h2.MaxWindow, h2.NoError, "")
+	s.goaway(conn, h2.MaxWindow, h2.NoError, "")
 	s.l.Write(conn, h2.AppendPing(s.l.Compose(), drainPing))
 	s.rearm(conn, cr)
 }
@@ -202,7 +202,7 @@ func (s *Sessions) lastWord(conn uint32, cr *record.Record) {
 	c := s.linkOf(cr)
 	cr.State = connLeaving
 	cr.Flags &^= flagWarned
-	s.goaway(conn, cr, c.last, h2.NoError, "")
+	s.goaway(conn, c.last, h2.NoError, "")
 	if c.count == 0 {
 		s.hangUp(conn, cr, record.ReasonDone)
 		return

@@ -3,10 +3,8 @@ package http2
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	xh2 "golang.org/x/net/http2"
 
 	"holdfast/engine/epoll"
 	"holdfast/engine/exchange"
@@ -33,7 +30,7 @@ type node struct {
 	s   *Sessions
 }
 
-func startNode(t *testing.T, cfg Config) *node {
+func startNode(t *testing.T) *node {
 	t.Helper()
 	k, err := epoll.New()
 	if err != nil {
@@ -54,7 +51,7 @@ func startNode(t *testing.T, cfg Config) *node {
 	space := exchange.NewSpace(n.l)
 	g := gateway.New(shared, space, n.l.Wake, gateway.Config{})
 	one := http1.New(n.l, g, http1.Config{}, boundary)
-	n.s = New(n.l, g, cfg, boundary)
+	n.s = New(n.l, g, Config{}, boundary)
 	one.Multiplex(n.s)
 	space.Speak(record.HTTP1, one)
 	space.Speak(record.Stream, n.s)
@@ -91,25 +88,18 @@ func (n *node) ask(f func()) {
 
 // goClient is Go's HTTP/2 client by prior knowledge.
 func goClient(t *testing.T) *http.Client {
-	tr := &xh2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
-	}
+	known := new(http.Protocols)
+	known.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{Protocols: known}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
 }
 
-func do(t *testing.T, c *http.Client, method, url string, body io.Reader, fields ...string) (*http.Response, string) {
+func do(t *testing.T, c *http.Client, method, url string, body io.Reader) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		req.Header.Add(name, value)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
@@ -125,7 +115,7 @@ func do(t *testing.T, c *http.Client, method, url string, body io.Reader, fields
 
 // Go's client gets a page, holds a stream, and pushes to it, all on one connection.
 func TestGoClient(t *testing.T) {
-	n := startNode(t, Config{})
+	n := startNode(t)
 	c := goClient(t)
 	if resp, body := do(t, c, "GET", n.url+"/echo/page", nil); resp.ProtoMajor != 2 || len(body) != 1024 {
 		t.Errorf("%v, %d bytes", resp.Proto, len(body))
@@ -165,7 +155,7 @@ func TestGoClient(t *testing.T) {
 
 // Bodies of any length come back whole, many at a time.
 func TestGoClientEchoes(t *testing.T) {
-	n := startNode(t, Config{})
+	n := startNode(t)
 	c := goClient(t)
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -181,7 +171,7 @@ func TestGoClientEchoes(t *testing.T) {
 
 // Thousands of pushes at once on one connection each have their verdict, and all reach the holder.
 func TestConcurrentPushes(t *testing.T) {
-	n := startNode(t, Config{})
+	n := startNode(t)
 	c := goClient(t)
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", n.url+"/sub/k?mode=ndjson", nil)
 	sub, err := c.Do(req)
@@ -215,7 +205,7 @@ func TestConcurrentPushes(t *testing.T) {
 
 // A stream of items has a verdict line for each, while it goes on.
 func TestPublishStream(t *testing.T) {
-	n := startNode(t, Config{})
+	n := startNode(t)
 	c := goClient(t)
 	read, write := io.Pipe()
 	req, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/push", read)
@@ -247,7 +237,7 @@ func TestPublishStream(t *testing.T) {
 
 // A subscriber that leaves is let go at once, and its connection goes on.
 func TestCancelledHold(t *testing.T) {
-	n := startNode(t, Config{})
+	n := startNode(t)
 	c := goClient(t)
 	for range 50 {
 		ctx, leave := context.WithCancel(t.Context())

@@ -232,7 +232,7 @@ func (s *Sessions) dataBegins(conn uint32, cr *record.Record, b *busy, f *h2.Fra
 		if !end && s.charge(conn, cr, controls, AbuseEmpty, 1) {
 			return
 		}
-		s.padding(conn, r, b)
+		s.padding(r, b)
 		s.takeBody(conn, cr, slot, nil, end)
 	}
 }
@@ -260,13 +260,13 @@ func (s *Sessions) dataPiece(conn uint32, cr *record.Record, b *busy, f *h2.Fram
 		return
 	}
 	if f.Last {
-		s.padding(conn, s.l.At(slot), b)
+		s.padding(s.l.At(slot), b)
 	}
 	s.takeBody(conn, cr, slot, f.Payload, f.Last && f.Flags.Has(h2.EndStream))
 }
 
 // padding counts as used up as soon as it is known.
-func (s *Sessions) padding(conn uint32, r *record.Record, b *busy) {
+func (s *Sessions) padding(r *record.Record, b *busy) {
 	if w := s.works.at(s.streamOf(r).work); w.takes {
 		w.owed += int32(b.data)
 	}

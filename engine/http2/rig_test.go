@@ -94,6 +94,7 @@ func (r *rig) tally() {
 			states[rec.State]++
 		case record.HTTP2:
 			conns++
+		case record.Free, record.Chain, record.HTTP1, record.Client, record.WebSocket:
 		}
 	})
 	if states != r.s.Stats.Streams || conns != r.s.Stats.Conns {
@@ -315,7 +316,7 @@ func (r *rig) push(p *mem.Payload) []record.Fate {
 	var tickets []uint32
 	r.do(func() {
 		r.l.Each(0, 1<<20, func(slot uint32, rec *record.Record) {
-			if rec.Kind == record.Stream && parked(rec.State) {
+			if rec.Kind == record.Stream && (parked(rec.State) || rec.State == stateSocket) {
 				tickets = append(tickets, r.script.deliver(exchange.Exchange{Slot: slot, Session: r.s}, p))
 			}
 		})

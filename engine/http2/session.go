@@ -290,7 +290,7 @@ func (s *Sessions) expired(slot uint32, r *record.Record) {
 		s.lastWord(slot, r)
 		return
 	case c.count == 0 && s.idleFor(c) >= s.cfg.IdleTimeout:
-		s.goaway(slot, r, c.last, h2.NoError, "")
+		s.goaway(slot, c.last, h2.NoError, "")
 		s.hangUp(slot, r, record.ReasonDone)
 		return
 	}
