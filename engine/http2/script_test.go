@@ -28,13 +28,14 @@ import (
 //	anything else    200 and what the request was, as /say
 type script struct {
 	*rig
-	talks  map[uint32]*talk // live exchanges, by slot
-	begun  int
-	why    []record.Reason // of those that ended, in order
-	fates  map[uint32]record.Fate
-	ticket uint32
-	sent   map[string][]string // the messages taken for the holds of each query, in order
-	drains int
+	talks    map[uint32]*talk // live exchanges, by slot
+	begun    int
+	why      []record.Reason // of those that ended, in order
+	fates    map[uint32]record.Fate
+	ticket   uint32
+	sent     map[string][]string // the messages taken for the holds of each query, in order
+	drains   int
+	messages []string // of WebSockets
 }
 
 // talk is one exchange as the script knows it.
@@ -48,6 +49,7 @@ type talk struct {
 	complete bool
 	paused   bool
 	timeouts int
+	late     bool // parked by park
 }
 
 func newScript(r *rig) *script {
@@ -56,7 +58,7 @@ func newScript(r *rig) *script {
 
 var forms = map[string]exchange.Form{
 	"poll": exchange.Poll, "sse": exchange.SSE, "ndjson": exchange.NDJSON, "mixed": exchange.Mixed,
-	"replace": exchange.Replace, "raw": exchange.Raw,
+	"replace": exchange.Replace, "raw": exchange.Raw, "websocket": exchange.WebSocket,
 }
 
 // held reports whether a request to this path is parked.
@@ -98,6 +100,10 @@ func (s *script) Begin(x exchange.Exchange, h *exchange.Head) {
 		after := time.Duration(0)
 		if string(h.Query) == "beat" {
 			after = heartbeat
+		}
+		if string(h.Query) == "late" {
+			t.late = true
+			return
 		}
 		key := field.Field{Name: []byte("Push-Key"), Value: []byte("k")}
 		x.Hold(forms[arg], &exchange.Response{Status: 200, Fields: []field.Field{key}}, after)
@@ -163,8 +169,17 @@ func (s *script) answerTo(x exchange.Exchange, t *talk) {
 	}
 }
 
-// Message is a WebSocket's.
-func (s *script) Message(exchange.Exchange, bool, []byte) { s.Error("a message from a client") }
+// Message is a WebSocket's. It is noted, and sent back if the query asks for it.
+func (s *script) Message(x exchange.Exchange, text bool, data []byte) {
+	t := s.alive(x, "Message")
+	s.messages = append(s.messages, string(data))
+	switch t.query {
+	case "echo":
+		x.Write(data)
+	case "bye":
+		x.Goaway()
+	}
+}
 
 func (s *script) Ended(x exchange.Exchange, why record.Reason) {
 	s.alive(x, "Ended")
@@ -177,6 +192,16 @@ func (s *script) answer() {
 	for slot, t := range s.talks {
 		if t.path == "/later" {
 			exchange.Exchange{Slot: slot, Session: s.s}.Respond(text(200, "later"))
+		}
+	}
+}
+
+// park holds every WebSocket that is late.
+func (s *script) park() {
+	for slot, t := range s.talks {
+		if t.late {
+			t.late = false
+			exchange.Exchange{Slot: slot, Session: s.s}.Hold(exchange.WebSocket, &exchange.Response{Subprotocol: []byte("chat")}, heartbeat)
 		}
 	}
 }

@@ -151,9 +151,8 @@ func (s *Sessions) openTunnel(slot uint32, r *record.Record, w *work) {
 		w.window += w.owed
 		w.owed = 0
 	}
-	if w.takes = int(w.window) < s.cfg.Window; !w.takes { // else the rest of a frame is still to come
-		s.idleWork(e)
-	}
+	w.takes = w.takes && int(w.window) < s.cfg.Window // the rest of a frame is still to come
+	s.idleWork(e)
 }
 
 // State is kept where it costs nothing.
