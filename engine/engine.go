@@ -139,7 +139,9 @@ func (e *Engine) newUnit(id int, boundary string) (*unit, error) {
 	u.sessions = http1.New(u.loop, u.gateway, e.cfg.HTTP1, boundary)
 	space.Speak(record.HTTP1, u.sessions)
 	u.loop.Speak(record.HTTP1, u.sessions)
-	u.streams = http2.New(u.loop, u.gateway, e.cfg.HTTP2, boundary)
+	h2c := e.cfg.HTTP2
+	h2c.Connect = true // for WebSockets
+	u.streams = http2.New(u.loop, u.gateway, h2c, boundary)
 	space.Speak(record.Stream, u.streams)
 	u.loop.Speak(record.HTTP2, u.streams)
 	u.loop.Speak(record.Stream, u.streams)
@@ -149,6 +151,7 @@ func (e *Engine) newUnit(id int, boundary string) (*unit, error) {
 	space.Speak(record.WebSocket, u.sockets)
 	u.loop.Speak(record.WebSocket, u.sockets)
 	u.sessions.Upgrade(u.sockets)
+	u.streams.Sockets(u.sockets)
 	u.loop.Host(u.gateway)
 	u.loop.SetPolicies(slowPolicies(e.cfg.Snapshot))
 	return u, nil

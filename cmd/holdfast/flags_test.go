@@ -54,7 +54,7 @@ var unbound = map[string]string{
 	"HTTP2.Limits.Block":         "four times the longest list",
 	"HTTP2.Limits.List":          "the codec's; --h2-max-fields says how many",
 	"HTTP2.Limits.Continuations": "the codec's: as many as the longest block needs",
-	"HTTP2.Connect":              "on once WebSockets run over streams",
+	"HTTP2.Connect":              "on, as WebSockets are wired",
 	"Cluster.Store":              "opened by --directory",
 	"Cluster.Secret":             "read from --cluster-secret-file",
 	"Cluster.TLS":                "made of --peer-cert, --peer-key and --peer-ca",
