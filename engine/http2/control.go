@@ -14,10 +14,13 @@ func (s *Sessions) resetFrame(conn uint32, cr *record.Record, f *h2.Frame) {
 	}
 	s.Stats.ResetsIn++
 	r := s.l.At(slot)
-	young := s.l.Seconds()-r.Born <= youngSeconds
+	young, answered := s.l.Seconds()-r.Born <= youngSeconds, !active(r.State)
 	s.remember(conn, f.Stream, resetIn)
 	s.take(slot, r, record.ReasonGone)
-	if young {
+	switch {
+	case answered: // some clients end their side so
+		s.charge(conn, cr, controls, AbuseReset, 1)
+	case young:
 		s.charge(conn, cr, resets, AbuseReset, 1)
 	}
 }
