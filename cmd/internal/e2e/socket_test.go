@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// lanes are what WebSockets travel on. What they return on an opening handshake over HTTP/1.1 is its answer, with a body that
+// lanes are what WebSockets travel on: each a connection of its own that was upgraded (RFC 6455), or all of them streams
+// of one connection (RFC 8441). What they return on an opening handshake over HTTP/1.1 is its answer, with a body that
 // can be written to.
 var lanes = map[string]func(t *testing.T) http.RoundTripper{
 	"upgrade": func(t *testing.T) http.RoundTripper {
@@ -22,6 +23,7 @@ var lanes = map[string]func(t *testing.T) http.RoundTripper{
 		t.Cleanup(lane.CloseIdleConnections)
 		return lane
 	},
+	"connect": overStreams,
 }
 
 // The first bytes of frames, RFC 6455 §5.2.
