@@ -88,7 +88,7 @@ func (d *daemon) commandsAgree(t *testing.T) {
 	t.Logf("one frame of top:\n%s", frame)
 }
 
-var sampleRow = regexp.MustCompile(`^[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? [0-9.e+-]+$|^[a-z_]+_bucket\{le="\+Inf"\} \d+$`)
+var sampleRow = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? [0-9.e+-]+$|^[a-z_]+_bucket\{le="\+Inf"\} \d+$`)
 
 // Every line of /metrics is one that Prometheus reads, and no series stands there twice.
 func TestMetricsParse(t *testing.T) {
