@@ -14,7 +14,7 @@ func (s *Sessions) resetFrame(conn uint32, cr *record.Record, f *h2.Frame) {
 	}
 	s.Stats.ResetsIn++
 	r := s.l.At(slot)
-	young, answered := s.l.Seconds()-r.Born <= youngSeconds, !active(r.State)
+	young, answered := s.l.Seconds()-r.Born <= youngSeconds, !active(r.State) && r.State != stateSocket
 	s.remember(conn, f.Stream, resetIn)
 	s.take(slot, r, record.ReasonGone)
 	switch {

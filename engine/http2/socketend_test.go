@@ -277,3 +277,28 @@ func TestManySockets(t *testing.T) {
 		r.empty()
 	}
 }
+
+// A client that ends its side by a reset, as Go's does, has had its whole answer: that is no abuse, but to open
+// WebSockets only to reset them is (CVE-2023-44487).
+func TestSocketRapidReset(t *testing.T) {
+	f := func(farewell string, want uint64) {
+		t.Helper()
+		r := socketRig(t, 1, simkernel.Options{}, Config{Resets: 20, ResetsRate: 1})
+		e := r.listener()
+		for id := uint32(1); id < 200; id += 2 {
+			e.asks(id, "/hold/websocket")
+			if farewell != "" {
+				e.says(id, farewell)
+			}
+			e.w.WriteRSTStream(id, xh2.ErrCodeCancel)
+			e.flush()
+		}
+		if got := r.s.Stats.Abuse[AbuseReset]; got != want {
+			t.Errorf("after %q: ended for resets %d times, want %d", farewell, got, want)
+		}
+		e.leave()
+		r.empty()
+	}
+	f(closes(), 0)
+	f("", 1)
+}
