@@ -107,6 +107,9 @@ func terseRig(t testing.TB, form exchange.Form) (k *sink, l *loop.Loop, s *Sessi
 	k.input = append(h2.AppendSettings([]byte(h2.Preface), h2.Setting{ID: h2.InitialWindow, Value: h2.MaxWindow}), h2.AppendSettingsAck(nil)...)
 	k.input = h2.AppendWindow(k.input, 0, h2.MaxWindow-firstWindow)
 	l.Tick()
+	l.Each(0, 16, func(slot uint32, r *record.Record) { s.shrink(slot, r) })
+	k.input = h2.AppendSettingsAck(nil)
+	l.Tick()
 	return k, l, s
 }
 

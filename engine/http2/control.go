@@ -35,10 +35,34 @@ func (s *Sessions) idle(conn uint32, cr *record.Record, id uint32) {
 	s.charge(conn, cr, controls, AbuseUnknown, 1)
 }
 
-// settingsFrame, RFC 9113 §6.5. From the acknowledgement of ours on the client uses no HPACK table.
+// owesAck reports whether SETTINGS of ours are still to be acknowledged.
+func owesAck(cr *record.Record) bool {
+	return cr.Flags&flagGreeted == 0 || cr.Flags&(flagUnsettled|flagShrinking) == flagUnsettled|flagShrinking
+}
+
+// shrink takes the client's HPACK table away, once a stream is held or has ended: what is idle then needs no decoder.
+// The first SETTINGS do not say it: there are clients that acknowledge those and still go by 4,096 for a moment.
+func (s *Sessions) shrink(conn uint32, cr *record.Record) {
+	if cr.State <= connOpen && cr.Flags&flagShrinking == 0 {
+		cr.Flags |= flagShrinking
+		if cr.Flags&flagGreeted != 0 { // or the first are still awaited
+			s.busyOf(s.linkOf(cr)).opened = s.l.Now()
+		}
+		s.l.Write(conn, h2.AppendSettings(s.l.Compose(), h2.Setting{ID: h2.TableSize, Value: 0}))
+		s.rearm(conn, cr)
+	}
+}
+
+// settingsFrame, RFC 9113 §6.5. From the acknowledgement of our second SETTINGS on the client uses no HPACK table.
 func (s *Sessions) settingsFrame(conn uint32, cr *record.Record, b *busy, f *h2.Frame) {
 	if f.Flags.Has(h2.Ack) {
-		if cr.Flags&flagUnsettled != 0 {
+		if cr.Flags&flagGreeted == 0 {
+			cr.Flags |= flagGreeted
+			b.opened = s.l.Now()
+			s.rearm(conn, cr)
+			return
+		}
+		if owesAck(cr) {
 			cr.Flags &^= flagUnsettled
 			b.decoder = nil
 			s.rearm(conn, cr)

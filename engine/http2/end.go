@@ -48,6 +48,7 @@ func (s *Sessions) take(slot uint32, r *record.Record, why record.Reason) {
 	}
 	s.l.Close(slot, why)
 	cr := s.l.At(conn)
+	s.shrink(conn, cr)
 	if s.linkOf(cr).count > 0 {
 		return
 	}
@@ -226,7 +227,7 @@ func (s *Sessions) rearm(conn uint32, cr *record.Record) {
 	if c.count == 0 {
 		at = now + max(int64(s.cfg.IdleTimeout-s.idleFor(c)), int64(time.Second))
 	}
-	if cr.Flags&flagUnsettled != 0 {
+	if owesAck(cr) {
 		at = min(at, b.opened+int64(s.cfg.SettingsTimeout))
 	}
 	if b.partial {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-
 	"holdfast/engine/epoll"
 	"holdfast/engine/exchange"
 	"holdfast/engine/gateway"

@@ -46,6 +46,7 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	s.wake(slot, after)
 	if f == exchange.Poll {
 		s.park(r, statePoll)
+		s.shrink(r.Owner, s.l.At(r.Owner))
 		return
 	}
 	s.park(r, stateHold)
@@ -53,6 +54,7 @@ func (s *Sessions) Hold(slot uint32, f exchange.Form, resp *exchange.Response, a
 	resp.Type = words.Kind
 	s.Open(slot, resp)
 	s.Write(slot, words.Open)
+	s.shrink(r.Owner, s.l.At(r.Owner))
 }
 
 func (s *Sessions) park(r *record.Record, state uint8) {

@@ -39,10 +39,17 @@ func TestTimeouts(t *testing.T) {
 		c.out.WriteString(h2.Preface)
 		c.w.WriteSettings()
 		c.w.WriteSettingsAck()
-		c.enc.SetMaxDynamicTableSize(0)
+		c.flush()
+		c.settled()
 	}
 	f("SETTINGS are not acknowledged", func(c *client) { c.out.WriteString(h2.Preface); c.w.WriteSettings() },
 		10*time.Second, `GOAWAY 0 SETTINGS_TIMEOUT "no acknowledgement of SETTINGS"`)
+	f("the second SETTINGS are not acknowledged", func(c *client) {
+		c.out.WriteString(h2.Preface)
+		c.w.WriteSettings()
+		c.w.WriteSettingsAck()
+		c.headers(1, true, "GET", "/hold/sse")
+	}, 10*time.Second, `GOAWAY 1 SETTINGS_TIMEOUT "no acknowledgement of SETTINGS"`)
 	f("no stream", hello, 75*time.Second, `GOAWAY 0 NO_ERROR ""`)
 	f("half a frame's header", func(c *client) { hello(c); c.out.WriteString("\x00\x00\x05") },
 		10*time.Second, `GOAWAY 0 NO_ERROR "a frame took too long to arrive"`)
@@ -93,7 +100,7 @@ func TestDrain(t *testing.T) {
 			late.out.WriteString(h2.Preface)
 			late.w.WriteSettings()
 			late.flush()
-			late.want("SETTINGS 5", "0 WINDOW 983041", `GOAWAY 2147483647 NO_ERROR ""`, `PING "drain" ack false`, "SETTINGS ack")
+			late.want("SETTINGS 4", "0 WINDOW 983041", `GOAWAY 2147483647 NO_ERROR ""`, `PING "drain" ack false`, "SETTINGS ack")
 			late.w.WritePing(true, drainPing)
 			late.flush()
 			late.want(`GOAWAY 0 NO_ERROR ""`)
@@ -183,8 +190,8 @@ func TestUpgrade(t *testing.T) {
 			t.Fatalf("got %q", c.seen)
 		}
 		c.seen = []byte(rest)
-		c.want("SETTINGS 5", "0 WINDOW 983041", "1 HEADERS status=200 content-type=text/plain content-length=2", `1 DATA "ok" end`,
-			"SETTINGS ack", "3 HEADERS status=200 content-type=application/octet-stream push-key=k")
+		c.want("SETTINGS 4", "0 WINDOW 983041", "1 HEADERS status=200 content-type=text/plain content-length=2", `1 DATA "ok" end`,
+			"SETTINGS 1", "SETTINGS ack", "3 HEADERS status=200 content-type=application/octet-stream push-key=k")
 		if fates := r.push(message("four")); fates[0] != record.Pending {
 			t.Errorf("fates %v", fates)
 		}

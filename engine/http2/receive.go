@@ -40,7 +40,6 @@ const firstWindow = 65535
 // appendGreeting is our side of the handshake, RFC 9113 §3.4, and the connection's window.
 func (c *Config) appendGreeting(b []byte) []byte {
 	settings := []h2.Setting{
-		{ID: h2.TableSize, Value: 0},
 		{ID: h2.MaxStreams, Value: uint32(c.MaxStreams)},
 		{ID: h2.InitialWindow, Value: uint32(c.Window)},
 		{ID: h2.MaxListSize, Value: c.Limits.List},

@@ -183,9 +183,24 @@ func (r *rig) hello(settings ...xh2.Setting) *client {
 	c.w.WriteSettings(settings...)
 	c.w.WriteSettingsAck()
 	c.flush()
-	c.enc.SetMaxDynamicTableSize(0)
+	c.settled()
 	c.output()
 	return c
+}
+
+// settled skips to where the client's HPACK table has been taken away and that is acknowledged.
+func (c *client) settled() {
+	c.Helper()
+	c.do(func() {
+		c.l.Each(0, 1<<20, func(slot uint32, rec *record.Record) {
+			if rec.Kind == record.HTTP2 {
+				c.s.shrink(slot, rec)
+			}
+		})
+	})
+	c.w.WriteSettingsAck()
+	c.flush()
+	c.enc.SetMaxDynamicTableSize(0)
 }
 
 // flush sends what was written.

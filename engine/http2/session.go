@@ -66,6 +66,8 @@ const (
 	flagWarned                       // the first GOAWAY of a drain was sent
 	flagStuffed                      // input is paused: too much output waits
 	flagFailed                       // the client broke the protocol
+	flagGreeted                      // our first SETTINGS are acknowledged
+	flagShrinking                    // the SETTINGS that take the HPACK table away are sent
 )
 
 // Config bounds what one connection can make us spend. Zero means the default. What the rates mean is in calm.go.
@@ -279,7 +281,7 @@ func (s *Sessions) expired(slot uint32, r *record.Record) {
 	now := s.l.Now()
 	b := s.busies.at(c.busy)
 	switch {
-	case r.Flags&flagUnsettled != 0 && now >= b.opened+int64(s.cfg.SettingsTimeout):
+	case owesAck(r) && now >= b.opened+int64(s.cfg.SettingsTimeout):
 		s.fail(slot, r, h2.SettingsTimeout, "no acknowledgement of SETTINGS")
 		return
 	case b.partial && now >= b.since+int64(s.cfg.HeadTimeout):

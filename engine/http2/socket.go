@@ -93,6 +93,7 @@ func (s *Sessions) becomeSocket(slot uint32, r *record.Record, resp *exchange.Re
 	b = appendIf(b, "sec-websocket-extensions", []byte(extensions))
 	s.l.Write(r.Owner, h2.CloseHeaders(b, 0, h2.MinFrame))
 	s.awake(e.work) // with what has come already
+	s.shrink(r.Owner, s.l.At(r.Owner))
 }
 
 // takeTunnel gives a WebSocket a piece of its input. The end of that is the end of a connection: "The orderly TCP-level

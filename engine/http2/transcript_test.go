@@ -18,11 +18,55 @@ func TestHandshake(t *testing.T) {
 	c.out.WriteString(h2.Preface)
 	c.w.WriteSettings()
 	c.flush()
-	c.want("SETTINGS 5", "0 WINDOW 983041", "SETTINGS ack")
+	c.want("SETTINGS 4", "0 WINDOW 983041", "SETTINGS ack")
 	c.w.WriteSettingsAck()
 	c.flush()
 	c.leave()
 	r.empty()
+}
+
+// A client may use HPACK's table until it knows that there is none: SETTINGS say so with its first answer or hold (RFC 7541
+// §4.2), and once they are acknowledged nothing of it is kept.
+func TestTableIsTakenAway(t *testing.T) {
+	for _, path := range []string{"/hold/sse", "/hold/poll", "/ok"} {
+		r := calm(t)
+		c := r.dial()
+		c.out.WriteString(h2.Preface)
+		c.w.WriteSettings()
+		c.w.WriteSettingsAck()
+		c.headers(1, true, "GET", path, "x-table: an entry")
+		first := c.block.Len()
+		c.flush()
+		taken := 0
+		c.frames(func(f xh2.Frame) {
+			s, ok := f.(*xh2.SettingsFrame)
+			if !ok || s.IsAck() {
+				return
+			}
+			if v, ok := s.Value(xh2.SettingHeaderTableSize); ok && v == 0 {
+				taken++
+			}
+		})
+		if taken != 1 || r.s.busies.at(r.s.links.At(1).busy).decoder == nil {
+			t.Errorf("%s: the table was taken away %d times", path, taken)
+		}
+		c.headers(3, true, "GET", "/hold/sse", "x-table: an entry")
+		if c.block.Len() >= first {
+			t.Fatal("the client uses no table")
+		}
+		c.w.WriteSettingsAck()
+		c.flush()
+		if n := r.s.Stats.Streams[stateHold] + r.s.Stats.Streams[statePoll]; n == 0 || r.s.links.At(1).busy != 0 {
+			t.Errorf("%s: %d held, and something is kept", path, n)
+		}
+		c.headers(5, true, "GET", "/ok", "x-table: an entry")
+		c.flush()
+		if got := c.output(); !strings.Contains(got, "COMPRESSION_ERROR") {
+			t.Errorf("%s: an entry of no table: %s", path, got)
+		}
+		c.leave()
+		r.empty()
+	}
 }
 
 // Requests and what they are answered.
@@ -149,7 +193,7 @@ func TestExtendedConnect(t *testing.T) {
 	}
 	c.w.WriteData(1, true, []byte("both ways"))
 	c.flush()
-	c.want("1 HEADERS status=200 content-type=text/plain", `1 DATA "both ways"`, `1 DATA "" end`)
+	c.want("1 HEADERS status=200 content-type=text/plain", `1 DATA "both ways"`, `1 DATA "" end`, "SETTINGS 1")
 	c.leave()
 	r.empty()
 }
