@@ -302,3 +302,36 @@ func TestSocketRapidReset(t *testing.T) {
 	f(closes(), 0)
 	f("", 1)
 }
+
+// Whatever send is refused and whenever the client resets, each WebSocket ends once and nothing is left.
+func TestSocketWeather(t *testing.T) {
+	run := func(o simkernel.Options) (sends, ops int) {
+		r := socketRig(t, 1, o, Config{})
+		e := r.listener()
+		for id := uint32(1); id < 6; id += 2 {
+			e.asks(id, "/hold/websocket?echo")
+		}
+		e.says(1, says("one")+masked(ws.PingFrame, ws.Fin, "two")+says("three")[:4])
+		r.push(message(strings.Repeat("x", 40<<10)))
+		e.take()
+		e.w.WriteWindowUpdate(0, 1<<20)
+		e.w.WriteWindowUpdate(3, 1<<20)
+		e.w.WriteData(5, true, []byte(closes()))
+		e.flush()
+		r.do(r.script.goaway)
+		e.says(3, closes())
+		e.leave()
+		r.empty()
+		return r.k.Sends(), r.k.Ops()
+	}
+	sends, ops := run(simkernel.Options{})
+	for at := 1; at <= sends; at++ {
+		run(simkernel.Options{EAGAINAt: at})
+	}
+	for at := 1; at <= ops; at++ {
+		run(simkernel.Options{ResetAt: at})
+	}
+	if sends < 8 || ops < 16 {
+		t.Errorf("%d sends and %d operations are too few", sends, ops)
+	}
+}
