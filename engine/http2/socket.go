@@ -90,7 +90,9 @@ func (s *Sessions) becomeSocket(slot uint32, r *record.Record, resp *exchange.Re
 	resp.Status, resp.Type = 200, ""
 	b := appendFields(s.openHead(s.l.Compose(), s.l.At(r.Owner), e.id, resp.Status, false), resp)
 	b = appendIf(b, "sec-websocket-protocol", resp.Subprotocol)
-	b = appendIf(b, "sec-websocket-extensions", []byte(extensions))
+	if extensions != "" {
+		b = h2.AppendField(b, "sec-websocket-extensions", extensions)
+	}
 	s.l.Write(r.Owner, h2.CloseHeaders(b, 0, h2.MinFrame))
 	s.awake(e.work) // with what has come already
 	s.shrink(r.Owner, s.l.At(r.Owner))
@@ -107,7 +109,9 @@ func (s *Sessions) takeTunnel(slot uint32, r *record.Record, data []byte, end bo
 			s.reset(slot, r, record.ReasonGone, h2.Cancel)
 			return
 		}
-		s.keep(s.works.at(s.streamOf(r).work), data)
+		w := s.works.at(s.streamOf(r).work)
+		w.owed += int32(len(data))
+		s.keep(w, data)
 		return
 	}
 	w := s.listen(slot, r)
@@ -138,7 +142,6 @@ func (s *Sessions) takeKept(slot uint32, w *work) {
 func (s *Sessions) openTunnel(slot uint32, r *record.Record, w *work) {
 	e := s.streamOf(r)
 	if w.kept != nil {
-		w.owed = max(w.owed, int32(len(w.kept.B)))
 		s.takeKept(slot, w)
 		if r.State != stateSocket || r.Closing {
 			return

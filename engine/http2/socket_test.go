@@ -130,13 +130,14 @@ func TestSocketLate(t *testing.T) {
 	e := r.listener()
 	e.asks(1, "/hold/websocket?late", "sec-websocket-protocol: other, chat")
 	e.says(1, says("early")[:4])
-	e.says(1, says("early")[4:])
+	e.w.WriteDataPadded(1, false, []byte(says("early")[4:]), make([]byte, 99))
+	e.flush()
 	e.hears(1)
 	r.noted()
 	r.do(r.script.park)
 	e.hears(1, "HEADERS status=200 sec-websocket-protocol=chat")
 	r.noted("early")
-	if want := len(says("early")); e.windows[1] != want {
+	if want := len(says("early")) + 100; e.windows[1] != want {
 		t.Errorf("%d bytes are given back, want %d", e.windows[1], want)
 	}
 	e.asks(3, "/hold/websocket?late")
