@@ -1,3 +1,5 @@
+//go:build !race && !slabdebug
+
 package http2
 
 import (
