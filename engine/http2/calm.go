@@ -15,13 +15,14 @@ const (
 )
 
 const (
-	creditTimes        = 3  // a level sinks to so many times its bound below zero
-	controlsPerAnswer  = 6  // frames that may well come with each answer, such as PRIORITY and WINDOW_UPDATE
-	controlsPerMessage = 2  // WINDOW_UPDATE for the stream and the connection
-	stallCost          = 8  // resets that a stream counts whose window was never opened
-	youngSeconds       = 1  // a stream that lives for longer may be reset for nothing: clients leave
-	smallWindow        = 64 // bytes: a WINDOW_UPDATE below is one of those that carry nothing
-	streamsPerSetting  = 32 // each so many streams that a new initial window is told to count as a further frame
+	creditTimes        = 3       // a level sinks to so many times its bound below zero
+	controlsPerAnswer  = 6       // frames that may well come with each answer, such as PRIORITY and WINDOW_UPDATE
+	controlsPerMessage = 2       // WINDOW_UPDATE for the stream and the connection
+	stallCost          = 8       // resets that a stream counts whose window was never opened
+	blockBytes         = 1 << 10 // each so many of a header block whose list is too long count as a reset
+	youngSeconds       = 1       // a stream that lives for longer may be reset for nothing: clients leave
+	smallWindow        = 64      // bytes: a WINDOW_UPDATE below is one of those that carry nothing
+	streamsPerSetting  = 32      // each so many streams that a new initial window is told to count as a further frame
 )
 
 // Abuse is what a connection was ended for.

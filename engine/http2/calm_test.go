@@ -70,6 +70,13 @@ var floods = []flood{
 	{"we are made to reset by malformed requests", AbuseProvoked, nil, func(c *client, i uint32) {
 		c.headers(2*i+1, true, "GET", "/", "connection: close")
 	}, 201},
+	{"HPACK bombs", AbuseBlock, nil, func(c *client, i uint32) {
+		block := c.request("GET", "/ok")
+		for range 16_000 { // :method GET
+			block = append(block, 0x82)
+		}
+		c.w.WriteHeaders(xh2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: block, EndStream: true, EndHeaders: true})
+	}, 13},
 	{"streams beyond the most", AbuseRefused, nil, func(c *client, i uint32) { c.headers(2*i+1, true, "GET", "/later") }, 4096 + 201},
 	{"answers behind a closed window (CVE-2019-9517)", AbuseRefused, func(c *client) {
 		c.w.WriteSettings(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 0})

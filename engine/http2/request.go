@@ -28,6 +28,10 @@ func (s *Sessions) block(conn uint32, cr *record.Record, b *busy, head blockHead
 		s.offend(conn, cr, head.id, err)
 		return
 	}
+	// a list too long has been decoded all the same; stops short blocks of long entries
+	if err != nil && s.charge(conn, cr, resets, AbuseBlock, len(block)/blockBytes) {
+		return
+	}
 	if head.bad != nil {
 		err = head.bad
 	}
