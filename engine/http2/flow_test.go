@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	xh2 "golang.org/x/net/http2"
 
 	"holdfast/codec/h2"
+	"holdfast/engine/mem"
 	"holdfast/engine/record"
 	"holdfast/engine/simkernel"
 )
@@ -204,6 +206,40 @@ func TestUnreadAnswers(t *testing.T) {
 	r.pass(time.Second)
 	c.leave()
 	r.empty()
+}
+
+// Whoever opens all windows and then reads nothing is not read for long, however short the answers; and hears them all
+// when he reads.
+func TestDeafClient(t *testing.T) {
+	for _, size := range []int{10, 1000, 16_000} {
+		r := calm(t)
+		c := r.hello(xh2.Setting{ID: xh2.SettingInitialWindowSize, Val: 1 << 30})
+		c.w.WriteWindowUpdate(0, 1<<30)
+		c.flush()
+		c.output()
+		c.p.Stall()
+		for i := range uint32(4000) {
+			c.headers(2*i+1, true, "GET", fmt.Sprintf("/big/%d", size))
+			if i%100 == 0 {
+				c.flush()
+			}
+		}
+		c.flush()
+		if kept := mem.BufferBytes() - r.held + int64(r.l.Gauge().QueuedBytes); kept > 5<<18 {
+			t.Errorf("answers of %d bytes: %d bytes are kept", size, kept)
+		}
+		if size > 10 && r.script.begun > 1000 {
+			t.Errorf("answers of %d bytes: %d requests are heard", size, r.script.begun)
+		}
+		t.Logf("answers of %d bytes: %d requests are heard, %d bytes are kept", size, r.script.begun, mem.BufferBytes()-r.held)
+		c.p.Resume()
+		c.settle()
+		if got := c.output(); strings.Count(got, " end") != 4000 || strings.Contains(got, "RST") {
+			t.Errorf("%d answers of %d bytes", strings.Count(got, " end"), size)
+		}
+		c.leave()
+		r.empty()
+	}
 }
 
 // A socket that takes no more holds up requests, not the client's windows, and nobody is refused for it.

@@ -144,10 +144,14 @@ func (s *Sessions) readFrames(slot uint32, r *record.Record, b *busy, in []byte)
 	}
 }
 
-// stuffed reports whether a client asks and asks but does not read. What waits for windows is no reason to stop reading:
-// they are opened by what is read.
+// stuffed reports whether a client asks and asks but does not read. What waits for windows alone is no reason to stop
+// reading: they are opened by what is read.
 func (s *Sessions) stuffed(slot uint32, b *busy) bool {
-	return (s.l.Queued(slot) > s.cfg.StuffedBytes || b.bytes > s.cfg.ConnQueueBytes && !s.roomy(slot)) && !s.l.Press(slot)
+	waiting := s.l.Queued(slot)
+	if waiting >= s.cfg.OutputBytes {
+		waiting += b.bytes // for the socket
+	}
+	return waiting > min(s.cfg.StuffedBytes, s.cfg.ConnQueueBytes) && !s.l.Press(slot)
 }
 
 // mark notes whether something that has begun is not whole, and since when.
