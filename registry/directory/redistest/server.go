@@ -205,11 +205,16 @@ func (s *Server) cli(args []string) string {
 	if _, err := exec.LookPath("redis-cli"); err != nil {
 		s.t.Fatal("redis-cli is not installed: run make deps")
 	}
-	out, err := exec.Command("redis-cli", args...).CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("redis-cli %q: %v\n%s", args, err, out)
+	for try := 0; ; try++ {
+		out, err := exec.Command("redis-cli", args...).CombinedOutput()
+		switch {
+		case err == nil:
+			return strings.TrimSpace(string(out))
+		case try == 10 || !strings.Contains(string(out), "closed the connection"): // as a server does that changes its role
+			s.t.Fatalf("redis-cli %q: %v\n%s", args, err, out)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	return strings.TrimSpace(string(out))
 }
 
 // Info is one line of INFO, without its name.
