@@ -208,6 +208,32 @@ func TestUnreadAnswers(t *testing.T) {
 	r.empty()
 }
 
+// A connection that asks for a lot at once is heard a part at a time, one in each tick.
+func TestRequestsPerTick(t *testing.T) {
+	r := calm(t)
+	c := r.hello()
+	for i := range uint32(600) {
+		c.headers(2*i+1, true, "GET", "/later")
+	}
+	c.p.Write(c.out.Bytes())
+	c.out.Reset()
+	ticks := 0
+	for before := 0; r.script.begun < 600 && ticks < 100; ticks++ {
+		r.l.Tick()
+		if n := r.script.begun - before; n > requestsPerTick {
+			t.Errorf("%d requests in one tick", n)
+		}
+		before = r.script.begun
+	}
+	if r.script.begun != 600 {
+		t.Errorf("%d requests are heard", r.script.begun)
+	}
+	c.settle()
+	c.isOpen()
+	c.leave()
+	r.empty()
+}
+
 // Whoever opens all windows and then reads nothing is not read for long, however short the answers; and hears them all
 // when he reads.
 func TestDeafClient(t *testing.T) {

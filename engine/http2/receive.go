@@ -118,6 +118,7 @@ func (s *Sessions) Received(slot uint32, b []byte) int {
 
 // readFrames acts on the frames in b, and says how much of it that was and whether the last one was whole.
 func (s *Sessions) readFrames(slot uint32, r *record.Record, b *busy, in []byte) (used int, whole bool) {
+	asked := s.Stats.Requests
 	for {
 		f, n, err := b.reader.Next(in[used:], &s.cfg.Limits)
 		used += n
@@ -141,7 +142,26 @@ func (s *Sessions) readFrames(slot uint32, r *record.Record, b *busy, in []byte)
 			s.l.WantDrained(slot)
 			return used, true // it is us who stop in the middle
 		}
+		if s.Stats.Requests-asked >= requestsPerTick && used < len(in) {
+			s.yield(slot)
+			return used, true
+		}
 	}
+}
+
+// requestsPerTick is how many one connection may make before others have their turn: thousands fit into one read.
+const requestsPerTick = 128
+
+// yield leaves the rest of a connection's input for the next tick.
+func (s *Sessions) yield(slot uint32) {
+	s.l.Pause(slot)
+	h := s.l.Handle(slot)
+	s.l.Defer(func() {
+		r := s.l.At(slot)
+		if s.l.Handle(slot) == h && r.State != connLinger && r.Flags&flagStuffed == 0 {
+			s.l.Resume(slot)
+		}
+	})
 }
 
 // stuffed reports whether a client asks and asks but does not read. What waits for windows alone is no reason to stop
