@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 )
 
 // server answers one connection's requests, one after the other, with what this package has and nothing else.

@@ -93,6 +93,7 @@ func TestSocketGoaway(t *testing.T) {
 func TestSocketBroken(t *testing.T) {
 	f := func(what, in string, want ...string) {
 		t.Helper()
+		t.Log(what)
 		r := calmSockets(t)
 		e := r.opened("/hold/websocket")
 		e.says(1, in)

@@ -16,8 +16,8 @@ import (
 // overStreams is a lane of extended CONNECTs.
 func overStreams(t *testing.T) http.RoundTripper {
 	lane := &http2.Transport{ //nolint:staticcheck // the one in net/http takes no :protocol
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		AllowHTTP: true, //nolint:staticcheck // as above
+		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) { //nolint:staticcheck // as above
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
 	}
