@@ -85,8 +85,11 @@ func (c *http2Conn) hold(t *testing.T, i int) {
 	b = h2.AppendRequest(b, "GET", "http", "h", fmt.Sprintf("/sub/%0*d", keyBytes, i))
 	b = h2.AppendField(b, "accept", "text/event-stream")
 	c.send(t, h2.CloseHeaders(b, 0, h2.MinFrame))
+	headed, settled := false, id > 1 // behind its first answer the server says that it keeps no HPACK table
 	c.until(t, func(f *h2.Frame) bool {
-		return f.Type == h2.TypeHeaders && f.Stream == id && f.Flags.Has(h2.EndHeaders)
+		headed = headed || f.Type == h2.TypeHeaders && f.Stream == id && f.Flags.Has(h2.EndHeaders)
+		settled = settled || f.Type == h2.TypeSettings && !f.Flags.Has(h2.Ack)
+		return headed && settled
 	})
 }
 

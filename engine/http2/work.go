@@ -75,6 +75,9 @@ func (s *Sessions) busyOf(c *link) *busy {
 		if n := len(p.free); n > 0 {
 			c.busy = p.free[n-1]
 			p.free = p.free[:n-1]
+			if p.all[c.busy] == nil {
+				p.all[c.busy] = &busy{reader: h2.Rested()}
+			}
 		} else {
 			p.all = append(p.all, &busy{reader: h2.Rested()})
 			c.busy = uint32(len(p.all) - 1)
@@ -86,6 +89,9 @@ func (s *Sessions) busyOf(c *link) *busy {
 // bigTurn is the longest queue of turns that is kept for the next connection.
 const bigTurn = 256
 
+// spareBusies is how many are kept for the next connections: many that come at once need one each, for a moment.
+const spareBusies = 256
+
 func (p *busies) drop(c *link) {
 	if c.busy == 0 {
 		return
@@ -93,6 +99,12 @@ func (p *busies) drop(c *link) {
 	b := p.all[c.busy]
 	if b.block != nil {
 		b.block.Release()
+	}
+	if len(p.free) >= spareBusies {
+		p.all[c.busy] = nil
+		p.free = append(p.free, c.busy)
+		c.busy = 0
+		return
 	}
 	next := busy{reader: h2.Rested()}
 	for i := range b.turns {
