@@ -71,8 +71,13 @@ func TestPacerRefusesWhatNobodyPushed(t *testing.T) {
 		t.Error(err)
 	}
 	(*f.held.Load()).Close()
+	before := f.held.Load()
 	lost := f.pacer(t)
+	for f.held.Load() == before { // its subscriber's connection, not the one before
+		time.Sleep(time.Millisecond)
+	}
 	(*f.held.Load()).Close()
+	time.Sleep(20 * time.Millisecond)
 	if err := lost.drive(t.Context(), 100*time.Millisecond, 100); err == nil {
 		t.Error("nobody noticed that the subscriber is gone")
 	}
